@@ -1,0 +1,59 @@
+// Guards: the gates that can hold an automatic act. All are evaluated, so that all can be shown.
+//
+// Pure. Which gates an act must pass depends on its cause: `gates` says so in one place.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policies/model/effect.hpp"
+#include "policies/model/policy.hpp"
+#include "policies/model/snapshot.hpp"
+#include "policies/model/time.hpp"
+
+namespace pointsman {
+
+enum class GuardName {
+  mode,             ///< observe: nothing is touched
+  switch_mode,      ///< `switch: on_request`
+  self_distrust,    ///< every candidate has run again since our loop was late
+  candidates_seen,  ///< every candidate has been probed since the start
+  evidence_fresh,   ///< the sample of the target to be is not stale
+  hold_down,        ///< since the last switch
+  limits,           ///< after an act that failed: wait before the next try
+  one_act,          ///< no other act on this route is under way
+};
+inline constexpr int guard_count = 8;
+std::string_view to_text(GuardName name);
+
+/// What the guards look at; the route's keeper fills it in.
+struct GuardInputs {
+  Mode mode = Mode::act;
+  SwitchMode switch_mode = SwitchMode::automatic;
+  int candidates = 0, candidates_seen = 0, candidates_trusted = 0;
+  std::optional<Duration> evidence_age;  ///< of the target to be; absent: none chosen
+  Duration evidence_limit{};
+  std::optional<MonoTime> last_switch;
+  Duration hold_down{};
+  int failures = 0;  ///< acts that failed in a row
+  std::optional<MonoTime> retry_at;
+  bool acting = false;
+  MonoTime now{};
+};
+
+/// One entry each guard, in the order of GuardName.
+std::vector<Guard> evaluate_guards(const GuardInputs& inputs);
+
+/// The gates that an act of this cause must pass.
+std::span<const GuardName> gates(SwitchCause cause);
+
+/// The first gate that denies, or null.
+const Guard* first_denied(const std::vector<Guard>& guards, SwitchCause cause);
+
+/// How long to wait after `failures` failed acts in a row: 1, 2, 4, … at most 30 s.
+Duration retry_delay(int failures);
+
+}  // namespace pointsman

@@ -1,0 +1,118 @@
+// Events: everything that the engine can be told. A closed list of plain values.
+//
+// The shell makes them, one at a time, on the one thread that owns the engine. Each can be printed,
+// compared and stored, so that a journal can be replayed through another policy.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "policies/model/names.hpp"
+#include "policies/model/policy.hpp"
+#include "policies/model/sample.hpp"
+#include "policies/model/time.hpp"
+
+namespace pointsman {
+
+/// The instant that Decision::wake_at asked for has come (or a little later; early is harmless).
+struct Wake {
+  friend bool operator==(const Wake&, const Wake&) = default;
+};
+
+/// A run that RunProbe asked for has ended. Exactly one follows each RunProbe.
+struct SampleTaken {
+  Sample sample;
+  friend bool operator==(const SampleTaken&, const SampleTaken&) = default;
+};
+
+/// How the watched session of a postgres probe ended.
+enum class SessionEnd {
+  lost,           ///< the socket closed without a word, or the postmaster is gone
+  administrator,  ///< 57P01 from the administrator: the server shuts down
+  crashed,        ///< 57P02: one backend crashed, the server restarts itself
+};
+
+struct SessionEnded {
+  ProbeName probe;
+  SessionEnd how = SessionEnd::lost;
+  friend bool operator==(const SessionEnded&, const SessionEnded&) = default;
+};
+
+/// Our own loop ran late, the machine slept, or the wall clock jumped. Zero where it did not.
+/// Sent before any sample that was in flight at the time.
+struct LoopDistrusted {
+  Duration late{};
+  Duration suspended{};
+  Duration clock_jump{};  ///< signed: negative is backwards
+  friend bool operator==(const LoopDistrusted&, const LoopDistrusted&) = default;
+};
+
+/// What one pooler has in effect for one route, read from its console, and what its file says.
+enum class FileState { as_wanted, differs, missing, unknown };
+
+struct PoolerObservation {
+  bool reachable = false;  ///< its console answered in time
+  std::string error;       ///< why not; or what is wrong with what it answered
+  bool listed = false;     ///< the database is known to it
+  bool paused = false;
+  bool disabled = false;
+  std::vector<Endpoint> addresses;  ///< where new server connections go, as the pooler prints them
+  FileState file = FileState::unknown;  ///< against what was last wanted of it
+  friend bool operator==(const PoolerObservation&, const PoolerObservation&) = default;
+};
+
+/// Answer to ObserveRoute; one entry each pooler, in the order of RoutePolicy::via.
+struct RouteObserved {
+  RouteName route;
+  std::vector<PoolerObservation> poolers;
+  friend bool operator==(const RouteObserved&, const RouteObserved&) = default;
+};
+
+/// unknown: it may or may not have happened. It leads to looking, never to doing it again blindly.
+enum class ActionOutcome { ok, failed, unknown };
+
+/// What the proof of a switch rests on: a query through the pooler, or its list of servers only.
+enum class Verified { no, servers, query };
+
+struct ActionFinished {
+  ActionId id{};
+  RouteName route;
+  ActionOutcome outcome = ActionOutcome::unknown;
+  std::string message;  ///< what was done or why it failed, one line
+  Verified verified = Verified::no;
+  bool rolled_back = false;
+  friend bool operator==(const ActionFinished&, const ActionFinished&) = default;
+};
+
+/// A new policy is in force. The first event of all; later ones are reloads.
+struct PolicyLoaded {
+  std::shared_ptr<const PolicySet> policy;
+  friend bool operator==(const PolicyLoaded&, const PolicyLoaded&) = default;
+};
+
+/// What the journal remembers of a route from before a restart.
+struct RouteMemory {
+  RouteName route;
+  std::vector<ProbeName> targets;  ///< where it led, verified
+  std::string system_id;           ///< of the cluster that it led to
+  std::uint32_t timeline = 0;      ///< highest seen on a target that it led to; 0: none
+  std::uint64_t epoch = 0;
+  friend bool operator==(const RouteMemory&, const RouteMemory&) = default;
+};
+struct MemoryRestored {
+  std::vector<RouteMemory> routes;
+  friend bool operator==(const MemoryRestored&, const MemoryRestored&) = default;
+};
+
+using Event = std::variant<Wake, SampleTaken, SessionEnded, LoopDistrusted, RouteObserved,
+                           ActionFinished, PolicyLoaded, MemoryRestored>;
+
+std::string_view to_text(SessionEnd how);
+std::string_view to_text(FileState state);
+std::string_view to_text(ActionOutcome outcome);
+std::string_view to_text(Verified verified);
+
+}  // namespace pointsman

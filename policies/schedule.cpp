@@ -1,0 +1,42 @@
+#include "policies/schedule.hpp"
+
+#include <algorithm>
+
+namespace pointsman {
+
+std::uint64_t stable_hash(std::string_view text, std::uint64_t salt) {
+  std::uint64_t h = 14695981039346656037u ^ salt;
+  for (const char c : text) {
+    h ^= static_cast<unsigned char>(c);
+    h *= 1099511628211u;
+  }
+  // FNV's low bits are weak on short names; this is the finaliser of MurmurHash3.
+  h ^= h >> 33;
+  h *= 0xff51afd7ed558ccdu;
+  h ^= h >> 33;
+  h *= 0xc4ceb9fe1a85ec53u;
+  h ^= h >> 33;
+  return h;
+}
+
+MonoTime first_run(const ProbePolicy& policy, MonoTime now) {
+  const Duration spread = std::min(policy.interval, first_run_spread);
+  const auto within = static_cast<std::uint64_t>(std::max<Duration::rep>(spread.count(), 1));
+  return now + Duration{static_cast<Duration::rep>(stable_hash(policy.name.text) % within)};
+}
+
+Duration next_interval(const ProbePolicy& policy, Pace pace, std::uint64_t runs) {
+  if (pace == Pace::fast) return policy.fast_interval;
+  const Duration base = pace == Pace::down ? policy.down_interval : policy.interval;
+  const double unit = static_cast<double>(stable_hash(policy.name.text, runs + 1) >> 11) * 0x1p-53;
+  const double factor = 1.0 + jitter_share * (unit - 0.5);
+  return Duration{static_cast<Duration::rep>(static_cast<double>(base.count()) * factor)};
+}
+
+MonoTime on_grid(MonoTime at) {
+  const Duration since = at.time_since_epoch();
+  const Duration rest = since % wake_grain;
+  return rest == Duration::zero() ? at : at + (wake_grain - rest);
+}
+
+}  // namespace pointsman

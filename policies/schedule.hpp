@@ -1,0 +1,35 @@
+// When each probe runs next. Pure: spread by a hash of the name, jitter from the hash and the count
+// of runs, so that a replay and a simulation start the same runs at the same instants.
+//
+// Due instants lie on a grid of `wake_grain`: a thousand probes a second then cost a hundred
+// wake-ups.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "policies/model/policy.hpp"
+#include "policies/model/time.hpp"
+
+namespace pointsman {
+
+inline constexpr Duration wake_grain = std::chrono::milliseconds{10};
+/// The first runs fall within min(interval, this) of the start.
+inline constexpr Duration first_run_spread = std::chrono::seconds{2};
+/// Settled intervals vary by this share in all, half to each side.
+inline constexpr double jitter_share = 0.10;
+
+/// FNV-1a, 64 bits, then mixed: stable over builds and machines.
+std::uint64_t stable_hash(std::string_view text, std::uint64_t salt = 0);
+
+/// The first run of a probe that is new.
+MonoTime first_run(const ProbePolicy& policy, MonoTime now);
+
+enum class Pace { settled, down, fast };
+/// From the start of the last run to the start of the next. `runs` counts this probe's runs.
+Duration next_interval(const ProbePolicy& policy, Pace pace, std::uint64_t runs);
+
+/// The next instant of the grid that is not before `at`.
+MonoTime on_grid(MonoTime at);
+
+}  // namespace pointsman

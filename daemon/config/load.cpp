@@ -1,0 +1,76 @@
+// load_config: read, replace references, read the sections, check what refers to what, and build.
+#include <algorithm>
+
+#include "daemon/config/config.hpp"
+#include "daemon/config/draft.hpp"
+#include "daemon/config/redact.hpp"
+#include "daemon/config/references.hpp"
+#include "daemon/config/yaml_source.hpp"
+
+namespace pointsman {
+namespace {
+
+void read_sections(const YamlNode& root, Draft& draft) {
+  MapReader reader(draft.findings, &root, "", root.at);
+  read_general(reader, draft);
+  read_defaults(reader, draft);
+  read_later_sections(reader, draft);
+  read_probes(reader, draft);
+  read_services(reader, draft);
+  read_routes(reader, draft);
+  reader.finish();
+  link_services(draft);
+  link_routes(draft);
+  if (draft.probes.empty()) {
+    draft.findings.warn(reader.key_position("probes"), "probes", "none: nothing is watched");
+  }
+}
+
+Config build(Draft draft, YamlSource source) {
+  Config config;
+  auto policy = std::make_shared<PolicySet>();
+  policy->mode = draft.mode;
+  for (auto& [name, probe] : draft.probes) {
+    // Without its secrets (SecretUse::ignored) a probe may have no spec; then it is left out of
+    // both.
+    if (!probe.spec) continue;
+    config.probes.emplace(ProbeName(name), std::move(*probe.spec));
+    policy->probes.emplace(ProbeName(name), std::move(probe.policy));
+  }
+  for (auto& [name, service] : draft.services) {
+    policy->services.emplace(ServiceName(name), std::move(service.policy));
+  }
+  for (auto& [name, route] : draft.routes) {
+    config.vias.emplace(RouteName(name), std::move(route.vias));
+    policy->routes.emplace(RouteName(name), std::move(route.policy));
+  }
+  config.policy = std::move(policy);
+  config.listen = std::move(draft.listen);
+  config.node = std::move(draft.node);
+  config.state_dir = draft.state_dir;
+  config.load_balancer = draft.load_balancer;
+  config.warnings = draft.findings.sorted_warnings(source.files);
+  config.redacted = redacted_json(source.root);
+  config.files = std::move(source.files);
+  return config;
+}
+
+}  // namespace
+
+std::variant<Config, LoadFailure> load_config(const std::filesystem::path& file,
+                                              SecretUse secrets) {
+  Draft draft;
+  draft.secrets = secrets;
+  YamlSource source = read_source(file, draft.findings);
+  if (source.readable) {
+    replace_references(source.root, secrets, draft.findings);
+    read_sections(source.root, draft);
+  }
+  if (draft.findings.failed()) {
+    return LoadFailure{.errors = draft.findings.sorted_errors(source.files),
+                       .warnings = draft.findings.sorted_warnings(source.files)};
+  }
+  return build(std::move(draft), std::move(source));
+}
+
+}  // namespace pointsman

@@ -1,0 +1,94 @@
+// The journal: SQLite in WAL mode on a thread of its own.
+//
+// The loop's thread only queues; it never waits for the disk. A full or unwritable disk degrades
+// the record, never the daemon: records wait in a queue of at most `max_queued` and the oldest are
+// dropped, counted, when it is full. Intents are durable before the act: in SQLite within 200 ms,
+// else as a file in the runtime folder, else the caller is told `volatile_only` and acts all the
+// same.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policies/model/effect.hpp"
+#include "policies/model/event.hpp"
+#include "policies/model/result.hpp"
+#include "probes/asio.hpp"
+
+namespace pointsman {
+
+struct JournalPaths {
+  std::filesystem::path state_dir;    ///< journal.db lies here
+  std::filesystem::path runtime_dir;  ///< intents/ when SQLite can not take them
+};
+
+struct JournalHealth {
+  bool writable = true;
+  std::string error;  ///< the last, empty when writable
+  std::uint64_t errors_total = 0;
+  std::uint64_t dropped_total = 0;  ///< records lost because the queue was full
+  std::size_t queued = 0;
+};
+
+enum class Durability { database, runtime_file, volatile_only };
+
+/// An act that is about to happen. `steps` is a JSON object that the adapter can finish or undo
+/// from.
+struct Intent {
+  std::uint64_t id = 0;  ///< unique over restarts: give what next_intent_id() returns
+  std::string subject;   ///< route
+  std::string kind;      ///< "switch"
+  std::string steps;     ///< JSON
+  WallTime at{};
+};
+
+/// What a start finds: the last memory of each route, and intents without an outcome, oldest first.
+/// Both are gathered from SQLite and from the runtime folder.
+struct JournalMemory {
+  std::vector<RouteMemory> routes;
+  std::vector<Intent> unfinished;
+};
+
+class Journal {
+ public:
+  static constexpr std::size_t max_queued = 10'000;
+  /// How long an intent waits for SQLite, and then again for the runtime folder.
+  static constexpr Duration intent_patience = std::chrono::milliseconds{200};
+  /// How long open() and the destructor wait for a disk that does not answer.
+  static constexpr Duration open_patience = std::chrono::seconds{2};
+  static constexpr Duration close_patience = std::chrono::seconds{2};
+
+  Journal(asio::any_io_executor executor, JournalPaths paths);
+  /// Writes what is queued for at most 2 s, then gives up: a hung disk does not hold the exit.
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  /// Opens (a damaged file is moved aside to journal.db.damaged-TIME and said so) and reads the
+  /// memory. Never fails: what cannot be had is said in health(). Blocks; called once, before the
+  /// loop runs, and gives up after 2 s of a hung disk.
+  JournalMemory open();
+
+  /// Lines for the log ("journal.db was damaged, ... moved aside"), told on the executor's thread.
+  /// Set before open(), whose lines come once the loop runs.
+  void set_notice(std::function<void(const std::string&)> notice);
+
+  /// Unique over restarts also without the database: the start's wall-clock milliseconds times
+  /// 1024, then counted up. Stays below 2^53, so that any JSON reader keeps it whole.
+  std::uint64_t next_intent_id();
+  void record(const Record& record, WallTime at);
+  void sample(const Sample& sample, WallTime at);  ///< thinned, kept 30 days
+  asio::awaitable<Durability> async_intent(Intent intent);
+  void outcome(std::uint64_t intent_id, ActionOutcome outcome, std::string message, WallTime at);
+  JournalHealth health() const;
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace pointsman

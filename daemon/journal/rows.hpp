@@ -1,0 +1,56 @@
+// What waits to be written, as plain values. Made on the loop's thread, turned into JSON and rows
+// on the journal's. A text is cut at max_text bytes, so that a queue of 10,000 stays within memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "daemon/journal/journal.hpp"
+
+namespace pointsman {
+
+inline constexpr std::size_t max_text = 16 * 1024;
+
+struct EventRow {
+  WallTime at{};
+  std::string kind;  ///< a RecordKind's word, or "journal" for what is said of itself
+  std::string subject, text;
+  std::vector<std::pair<std::string, std::string>> details;
+};
+
+struct SampleRow {
+  WallTime at{};
+  Sample sample;
+};
+
+struct OutcomeRow {
+  std::uint64_t intent_id = 0;
+  ActionOutcome outcome = ActionOutcome::unknown;
+  std::string message;
+  WallTime at{};
+};
+
+struct MemoryRow {
+  RouteMemory memory;
+  WallTime at{};
+  /// Either may go backwards: the clock by hand, the epoch when a start could not read the journal.
+  bool supersedes(const MemoryRow& other) const {
+    return memory.epoch >= other.memory.epoch || at >= other.at;
+  }
+};
+
+using RecordRow = std::variant<EventRow, SampleRow>;
+using ActRow = std::variant<Intent, OutcomeRow>;
+
+/// One transaction.
+struct Batch {
+  std::vector<ActRow> acts;  ///< in order: an outcome comes after its intent
+  std::vector<MemoryRow> memories;
+  std::vector<RecordRow> records;
+  bool empty() const { return acts.empty() && memories.empty() && records.empty(); }
+};
+
+}  // namespace pointsman

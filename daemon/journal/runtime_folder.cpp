@@ -1,0 +1,251 @@
+#include "daemon/journal/runtime_folder.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+#include <thread>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "daemon/journal/json_text.hpp"
+#include "daemon/journal/signals.hpp"
+#include "probes/clock.hpp"
+
+namespace pointsman {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+std::int64_t milliseconds(WallTime at) {
+  return at.time_since_epoch().count();
+}
+WallTime wall_of(const json::value& count) {
+  return WallTime{std::chrono::milliseconds{count.to_number<std::int64_t>()}};
+}
+
+json::object json_of(const Intent& intent) {
+  return {{"id", intent.id},
+          {"at_ms", milliseconds(intent.at)},
+          {"subject", intent.subject},
+          {"kind", intent.kind},
+          {"steps", intent.steps}};
+}
+
+json::object json_of(const OutcomeRow& outcome) {
+  return {{"id", outcome.intent_id},
+          {"at_ms", milliseconds(outcome.at)},
+          {"outcome", to_text(outcome.outcome)},
+          {"message", outcome.message}};
+}
+
+json::object json_of(const MemoryRow& row) {
+  return {{"route", row.memory.route.text},    {"targets", targets_json(row.memory.targets)},
+          {"system_id", row.memory.system_id}, {"timeline", row.memory.timeline},
+          {"epoch", row.memory.epoch},         {"at_ms", milliseconds(row.at)}};
+}
+
+std::string text_of(const json::value& value) {
+  return std::string(value.as_string());
+}
+
+Intent intent_of(const json::value& v) {
+  return {v.at("id").to_number<std::uint64_t>(), text_of(v.at("subject")), text_of(v.at("kind")),
+          text_of(v.at("steps")), wall_of(v.at("at_ms"))};
+}
+
+OutcomeRow outcome_of(const json::value& v) {
+  OutcomeRow row{v.at("id").to_number<std::uint64_t>(), ActionOutcome::unknown,
+                 text_of(v.at("message")), wall_of(v.at("at_ms"))};
+  for (const auto outcome : {ActionOutcome::ok, ActionOutcome::failed}) {
+    if (v.at("outcome").as_string() == to_text(outcome)) row.outcome = outcome;
+  }
+  return row;
+}
+
+MemoryRow memory_of(const json::value& v) {
+  return {{RouteName(text_of(v.at("route"))), targets_of_json(text_of(v.at("targets"))),
+           text_of(v.at("system_id")), v.at("timeline").to_number<std::uint32_t>(),
+           v.at("epoch").to_number<std::uint64_t>()},
+          wall_of(v.at("at_ms"))};
+}
+
+/// Fills the entry from its raw text. False: that is not ours.
+bool parse(RuntimeEntry& entry) {
+  try {  // Boost.JSON's at() and as_...() throw; the file may have been written by anybody
+    const auto document = json::parse(entry.raw);
+    const auto& object = document.as_object();
+    if (const auto* intent = object.if_contains("intent")) entry.intent = intent_of(*intent);
+    if (const auto* outcome = object.if_contains("outcome")) entry.outcome = outcome_of(*outcome);
+    if (const auto* routes = object.if_contains("routes")) {
+      for (const auto& route : routes->as_array()) entry.memories.push_back(memory_of(route));
+    }
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+std::optional<std::string> contents(const fs::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return std::nullopt;
+  std::string text;
+  char part[4096];
+  while (text.size() < RuntimeFolder::max_bytes) {
+    const auto got = ::read(fd, part, sizeof part);
+    if (got <= 0) break;
+    text.append(part, static_cast<std::size_t>(got));
+  }
+  ::close(fd);
+  return text;
+}
+
+bool write_synced(const fs::path& file, const std::string& text) {
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+  if (fd < 0) return false;
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const auto wrote = ::write(fd, text.data() + done, text.size() - done);
+    if (wrote <= 0) break;
+    done += static_cast<std::size_t>(wrote);
+  }
+  const bool synced = done == text.size() && ::fsync(fd) == 0;
+  return ::close(fd) == 0 && synced;
+}
+
+}  // namespace
+
+fs::path RuntimeFolder::file_of(std::uint64_t id) const {
+  return folder_ / (std::to_string(id) + ".json");
+}
+
+bool RuntimeFolder::write(const fs::path& file, const std::string& text) {
+  std::error_code ec;
+  fs::create_directories(folder_, ec);
+  const fs::path fresh = file.string() + ".new";
+  if (!write_synced(fresh, text) || ::rename(fresh.c_str(), file.c_str()) != 0) {
+    ::unlink(fresh.c_str());
+    return false;
+  }
+  may_hold_ = true;
+  const int fd = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) {
+    ::fsync(fd);
+    ::close(fd);
+  }
+  return true;
+}
+
+void RuntimeFolder::keep_intent(Intent intent, std::function<void(bool)> done) {
+  const auto job = [this, intent = std::move(intent), done] {
+    bool kept = false;
+    {
+      const std::lock_guard lock(files_);
+      kept = write(file_of(intent.id), json::serialize(json::object{{"intent", json_of(intent)}}));
+    }
+    done(kept);
+  };
+  if (!enqueue(job)) done(false);
+}
+
+void RuntimeFolder::keep_outcome(OutcomeRow outcome) {
+  enqueue([this, outcome = std::move(outcome)] {
+    const std::lock_guard lock(files_);
+    const auto file = file_of(outcome.intent_id);
+    RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}};
+    json::object object;
+    if (parse(entry) && entry.intent) object["intent"] = json_of(*entry.intent);
+    object["outcome"] = json_of(outcome);
+    std::error_code ec;
+    const auto files = std::distance(fs::directory_iterator(folder_, ec), fs::directory_iterator{});
+    if (ec || static_cast<std::size_t>(files) < max_files) {
+      write(file, json::serialize(object));
+    } else {
+      ::unlink(file.c_str());  // an act that has ended needs no file
+    }
+  });
+}
+
+void RuntimeFolder::keep_memory(MemoryRow memory) {
+  enqueue([this, memory = std::move(memory)] {
+    const std::lock_guard lock(files_);
+    memories_.insert_or_assign(memory.memory.route, memory);
+    json::array routes;
+    for (const auto& [name, row] : memories_) routes.push_back(json_of(row));
+    write(folder_ / "routes.json", json::serialize(json::object{{"routes", std::move(routes)}}));
+  });
+}
+
+void RuntimeFolder::in_background(std::function<void()> job) {
+  enqueue(std::move(job));
+}
+
+std::vector<RuntimeEntry> RuntimeFolder::read() {
+  const std::lock_guard lock(files_);
+  std::vector<RuntimeEntry> entries;
+  bool other = false;
+  std::error_code ec;
+  for (fs::directory_iterator at(folder_, ec), end; !ec && at != end; at.increment(ec)) {
+    const auto& file = at->path();
+    if (file.extension() == ".new") {
+      ::unlink(file.c_str());  // ours, cut short by a kill
+      continue;
+    }
+    if (file.extension() != ".json" || entries.size() >= max_files) {
+      other = other || entries.size() >= max_files;
+      continue;
+    }
+    RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}};
+    if (parse(entry)) entries.push_back(std::move(entry));
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return a.file < b.file; });
+  may_hold_ = other || !entries.empty();
+  return entries;
+}
+
+void RuntimeFolder::remove(const RuntimeEntry& entry) {
+  const std::lock_guard lock(files_);
+  if (contents(entry.file) == entry.raw) ::unlink(entry.file.c_str());
+}
+
+bool RuntimeFolder::enqueue(std::function<void()> job) {
+  const std::lock_guard lock(mutex_);
+  if (jobs_.size() >= max_jobs) return false;
+  jobs_.push_back(std::move(job));
+  if (working_) return true;
+  try {
+    const SignalsBlocked blocked;
+    std::thread([self = shared_from_this()] { self->work(); }).detach();
+    working_ = true;
+  } catch (const std::system_error&) {  // no thread to be had
+    jobs_.pop_back();
+    return false;
+  }
+  return true;
+}
+
+void RuntimeFolder::work() {
+  std::unique_lock lock(mutex_);
+  while (!jobs_.empty()) {
+    const auto job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    lock.lock();
+  }
+  working_ = false;
+  idle_.notify_all();
+}
+
+bool RuntimeFolder::wait_idle(MonoTime deadline) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_until(lock, to_steady(deadline), [this] { return !working_; });
+}
+
+}  // namespace pointsman

@@ -1,0 +1,64 @@
+// The tables of journal.db, as a list of migrations that only ever grows: number n brings a file
+// from user_version n-1 to n. A file with a higher number than ours was written by a newer
+// pointsman and is not touched.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace pointsman {
+
+/// Written into each file of ours ("PTSM"): a foreign SQLite file is told apart by it.
+inline constexpr std::int64_t journal_application_id = 0x5054534D;
+
+inline constexpr std::array<const char*, 1> journal_migrations{
+    R"sql(
+CREATE TABLE events(
+  seq     INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: readers resume from it
+  at_ms   INTEGER NOT NULL,                   -- UTC, milliseconds since 1970
+  kind    TEXT NOT NULL,
+  subject TEXT NOT NULL,                      -- probe, service or route
+  text    TEXT NOT NULL,                      -- one sentence for a person
+  details TEXT NOT NULL                       -- JSON object
+) STRICT;
+
+CREATE TABLE intents(
+  id      INTEGER PRIMARY KEY,
+  at_ms   INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  kind    TEXT NOT NULL,
+  steps   TEXT NOT NULL                       -- JSON object
+) STRICT;
+
+CREATE TABLE outcomes(
+  intent_id INTEGER PRIMARY KEY,
+  at_ms     INTEGER NOT NULL,
+  outcome   TEXT NOT NULL,                    -- ok, failed, unknown
+  message   TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE route_memory(
+  route     TEXT PRIMARY KEY,
+  targets   TEXT NOT NULL,                    -- JSON array of probe names
+  system_id TEXT NOT NULL,
+  timeline  INTEGER NOT NULL,
+  epoch     INTEGER NOT NULL,
+  at_ms     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE samples(
+  seq        INTEGER PRIMARY KEY,
+  at_ms      INTEGER NOT NULL,
+  probe      TEXT NOT NULL,
+  outcome    TEXT NOT NULL,
+  reason     TEXT NOT NULL,
+  latency_us INTEGER NOT NULL,
+  message    TEXT NOT NULL,
+  facts      TEXT NOT NULL                    -- JSON object
+) STRICT;
+)sql",
+};
+
+inline constexpr std::int64_t journal_schema = static_cast<std::int64_t>(journal_migrations.size());
+
+}  // namespace pointsman

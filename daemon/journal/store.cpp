@@ -1,0 +1,279 @@
+#include "daemon/journal/store.hpp"
+
+#include <sqlite3.h>
+
+#include <fmt/format.h>
+
+#include "daemon/journal/json_text.hpp"
+#include "daemon/journal/schema.hpp"
+#include "daemon/journal/store_statements.hpp"
+
+namespace pointsman {
+namespace {
+
+std::int64_t milliseconds(WallTime at) {
+  return at.time_since_epoch().count();
+}
+WallTime wall_of(std::int64_t count) {
+  return WallTime{std::chrono::milliseconds{count}};
+}
+
+bool run(Statement& statement, const EventRow& row) {
+  statement.bind(1, milliseconds(row.at));
+  statement.bind(2, row.kind);
+  statement.bind(3, row.subject);
+  statement.bind(4, row.text);
+  statement.bind(5, details_json(row.details));
+  return statement.run();
+}
+
+bool run(Statement& statement, const SampleRow& row) {
+  const Finding& finding = row.sample.finding;
+  const auto latency = std::chrono::duration_cast<std::chrono::microseconds>(row.sample.latency());
+  statement.bind(1, milliseconds(row.at));
+  statement.bind(2, row.sample.probe.text);
+  statement.bind(3, to_text(finding.outcome));
+  statement.bind(4, to_text(finding.reason));
+  statement.bind(5, static_cast<std::int64_t>(latency.count()));
+  statement.bind(6, finding.message);
+  statement.bind(7, facts_json(finding.facts));
+  return statement.run();
+}
+
+bool run(Statement& statement, const Intent& row) {
+  statement.bind(1, static_cast<std::int64_t>(row.id));
+  statement.bind(2, milliseconds(row.at));
+  statement.bind(3, row.subject);
+  statement.bind(4, row.kind);
+  statement.bind(5, row.steps);
+  return statement.run();
+}
+
+bool run(Statement& statement, const OutcomeRow& row) {
+  statement.bind(1, static_cast<std::int64_t>(row.intent_id));
+  statement.bind(2, milliseconds(row.at));
+  statement.bind(3, to_text(row.outcome));
+  statement.bind(4, row.message);
+  return statement.run();
+}
+
+bool run(Statement& statement, const MemoryRow& row) {
+  statement.bind(1, row.memory.route.text);
+  statement.bind(2, targets_json(row.memory.targets));
+  statement.bind(3, row.memory.system_id);
+  statement.bind(4, static_cast<std::int64_t>(row.memory.timeline));
+  statement.bind(5, static_cast<std::int64_t>(row.memory.epoch));
+  statement.bind(6, milliseconds(row.at));
+  return statement.run();
+}
+
+}  // namespace
+
+Store::Statements::Statements(Database& database)
+    : begin(database.prepare("BEGIN IMMEDIATE")),
+      commit(database.prepare("COMMIT")),
+      rollback(database.prepare("ROLLBACK")),
+      event(database.prepare(
+          "INSERT INTO events(at_ms,kind,subject,text,details) VALUES(?,?,?,?,?)")),
+      sample(database.prepare(
+          "INSERT INTO samples(at_ms,probe,outcome,reason,latency_us,message,facts) "
+          "VALUES(?,?,?,?,?,?,?)")),
+      intent(database.prepare(
+          "INSERT OR IGNORE INTO intents(id,at_ms,subject,kind,steps) VALUES(?,?,?,?,?)")),
+      outcome(database.prepare(
+          "INSERT OR IGNORE INTO outcomes(intent_id,at_ms,outcome,message) VALUES(?,?,?,?)")),
+      // What was kept in the runtime folder may be older than what is here already.
+      memory(database.prepare(
+          "INSERT INTO route_memory(route,targets,system_id,timeline,epoch,at_ms) "
+          "VALUES(?,?,?,?,?,?) ON CONFLICT(route) DO UPDATE SET targets=excluded.targets, "
+          "system_id=excluded.system_id, timeline=excluded.timeline, epoch=excluded.epoch, "
+          "at_ms=excluded.at_ms WHERE excluded.epoch >= route_memory.epoch "
+          "OR excluded.at_ms >= route_memory.at_ms")) {}
+
+bool Store::Statements::complete() const {
+  for (const auto* statement :
+       {&begin, &commit, &rollback, &event, &sample, &intent, &outcome, &memory}) {
+    if (!statement->prepared()) return false;
+  }
+  return true;
+}
+
+Store::Store(std::filesystem::path file) : file_(std::move(file)) {}
+Store::~Store() {
+  close();
+}
+
+void Store::close() {
+  statements_.reset();
+  database_.close();
+}
+
+StoreStatus Store::prepare_statements() {
+  auto statements = std::make_unique<Statements>(database_);
+  if (!statements->complete()) return failure(database_.prepare_error());
+  std::int64_t highest = 0;
+  if (auto failed = database_.read_integer("SELECT coalesce(max(id),0) FROM intents", highest)) {
+    return failure(*failed);
+  }
+  highest_intent_ = static_cast<std::uint64_t>(highest);
+  statements_ = std::move(statements);
+  return {};
+}
+
+StoreFailure Store::failure(const SqlError& error) const {
+  StoreFailure failed;
+  failed.text = fmt::format("{}: {}", file_.string(), error.text);
+  switch (error.code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR:  // a table or column that is not there: not the file that we made
+      failed.trouble = StoreTrouble::damaged;
+      break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      failed.busy = true;
+      failed.text += " by another process";
+      break;
+    case SQLITE_FULL:
+      break;
+    default:
+      failed.reopen = true;
+  }
+  return failed;
+}
+
+StoreStatus Store::set_durable(bool durable) {
+  if (durable_ == durable) return {};
+  if (auto failed =
+          database_.execute(durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL")) {
+    return failure(*failed);
+  }
+  durable_ = durable;
+  return {};
+}
+
+/// After a row that could not be written: may the rest of the transaction go on without it?
+bool Store::passable() {
+  switch (database_.error().code & 0xff) {
+    case SQLITE_TOOBIG:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+      ++skipped_;
+      return database_.in_transaction();
+    default:
+      return false;
+  }
+}
+
+bool Store::insert(const Batch& batch) {
+  auto& to = *statements_;
+  for (const auto& act : batch.acts) {
+    const bool written = std::holds_alternative<Intent>(act)
+                             ? run(to.intent, std::get<Intent>(act))
+                             : run(to.outcome, std::get<OutcomeRow>(act));
+    if (!written && !passable()) return false;
+  }
+  for (const auto& memory : batch.memories) {
+    if (!run(to.memory, memory) && !passable()) return false;
+  }
+  for (const auto& record : batch.records) {
+    const bool written = std::holds_alternative<EventRow>(record)
+                             ? run(to.event, std::get<EventRow>(record))
+                             : run(to.sample, std::get<SampleRow>(record));
+    if (!written && !passable()) return false;
+  }
+  return true;
+}
+
+StoreStatus Store::write(const Batch& batch, bool durable) {
+  if (auto failed = set_durable(durable)) return failed;
+  if (!statements_->begin.run()) return failure(database_.error());
+  if (insert(batch) && statements_->commit.run()) return {};
+  const auto error = database_.error();
+  if (database_.in_transaction()) statements_->rollback.run();
+  return failure(error);
+}
+
+StoreStatus Store::retain(WallTime now, bool& more) {
+  struct Rule {
+    const char* table;
+    const char* key;
+    const char* condition;
+    std::chrono::hours max_age;
+    std::int64_t max_rows;
+  };
+  constexpr const char* of_a_sequence = "{key} <= (SELECT max({key}) FROM {table}) - {max_rows}";
+  constexpr const char* of_a_count = "(SELECT count(*) FROM {table}) > {max_rows}";
+  const Rule rules[] = {
+      {"events", "seq", of_a_sequence, events_max_age, events_max_rows},
+      {"samples", "seq", of_a_sequence, samples_max_age, samples_max_rows},
+      {"intents", "id", of_a_count, acts_max_age, acts_max_rows},
+      {"outcomes", "intent_id", of_a_count, acts_max_age, acts_max_rows},
+  };
+  more = false;
+  if (auto failed = set_durable(false)) return failed;
+  for (const auto& rule : rules) {
+    const auto pattern = fmt::format(
+        "DELETE FROM {{table}} WHERE {{key}} IN (SELECT {{key}} FROM {{table}} ORDER BY {{key}} "
+        "LIMIT {{bite}}) AND (at_ms < {{oldest}} OR {})",
+        rule.condition);
+    auto sql = fmt::format(fmt::runtime(pattern), fmt::arg("table", rule.table),
+                           fmt::arg("key", rule.key), fmt::arg("bite", retention_bite),
+                           fmt::arg("oldest", milliseconds(now - rule.max_age)),
+                           fmt::arg("max_rows", rule.max_rows));
+    if (rule.table == std::string_view("intents")) {
+      sql += " AND id IN (SELECT intent_id FROM outcomes)";
+    }
+    if (auto failed = database_.execute(sql)) return failure(*failed);
+    if (sqlite3_changes(database_.handle()) >= retention_bite) more = true;
+  }
+  return {};
+}
+
+StoreStatus Store::read_memory(JournalMemory& memory, std::vector<MemoryRow>& memories) {
+  return read_memory_of(database_, memory, memories);
+}
+
+bool Store::read_memory_immutable(JournalMemory& memory, std::vector<MemoryRow>& memories) {
+  Database database;
+  std::int64_t application = 0;
+  std::int64_t version = 0;
+  return !database.open(file_, OpenMode::immutable) &&
+         !database.read_integer("PRAGMA application_id", application) &&
+         application == journal_application_id &&
+         !database.read_integer("PRAGMA user_version", version) && version == journal_schema &&
+         !read_memory_of(database, memory, memories);
+}
+
+StoreStatus Store::read_memory_of(Database& database, JournalMemory& memory,
+                                  std::vector<MemoryRow>& memories) {
+  const auto failed = [&]() -> StoreStatus {
+    if ((sqlite3_errcode(database.handle()) & 0xff) == SQLITE_DONE) return {};
+    return failure(database.error());
+  };
+  auto* routes = database.prepare(
+      "SELECT route,targets,system_id,timeline,epoch,at_ms FROM route_memory ORDER BY route");
+  if (routes == nullptr) return failure(database.error());
+  {
+    Statement row(routes);
+    while (row.next_row()) {
+      RouteMemory route{RouteName(row.text(0)), targets_of_json(row.text(1)), row.text(2),
+                        static_cast<std::uint32_t>(row.integer(3)),
+                        static_cast<std::uint64_t>(row.integer(4))};
+      memories.push_back({std::move(route), wall_of(row.integer(5))});
+    }
+    if (auto error = failed()) return error;
+  }
+  auto* unfinished = database.prepare(
+      "SELECT id,at_ms,subject,kind,steps FROM intents WHERE id NOT IN "
+      "(SELECT intent_id FROM outcomes) ORDER BY id DESC LIMIT 1000");
+  if (unfinished == nullptr) return failure(database.error());
+  Statement row(unfinished);
+  while (row.next_row()) {
+    memory.unfinished.push_back({static_cast<std::uint64_t>(row.integer(0)), row.text(2),
+                                 row.text(3), row.text(4), wall_of(row.integer(1))});
+  }
+  return failed();
+}
+
+}  // namespace pointsman

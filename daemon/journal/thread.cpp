@@ -1,0 +1,301 @@
+// The journal's thread: waits for something to write, writes it in one transaction, and tries again
+// later when it could not. Everything here may hang with the disk; nobody waits for it without a
+// limit.
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "daemon/journal/shared.hpp"
+#include "probes/clock.hpp"
+
+namespace pointsman {
+
+void Journal::Shared::run() {
+  {
+    const std::lock_guard lock(mutex);
+    busy_since = mono_now();
+  }
+  open_store();
+  check_whole_file();
+  retention_due = mono_now() + std::chrono::minutes{10};  // the start has other things to do
+  std::unique_lock lock(mutex);
+  busy_since.reset();
+  while (!stop) {
+    if (flush_at > mono_now()) {
+      if (flush_at == MonoTime::max()) {
+        wake.wait(lock);
+      } else {
+        wake.wait_until(lock, to_steady(flush_at));
+      }
+      continue;
+    }
+    busy_since = mono_now();
+    lock.unlock();
+    flush();
+    retain();
+    lock.lock();
+    busy_since.reset();
+  }
+  busy_since = mono_now();
+  lock.unlock();
+  flush();
+  store.close();
+  lock.lock();
+  ended = true;
+  changed.notify_all();
+}
+
+void Journal::Shared::open_store() {
+  constexpr int max_busy_tries = 10;  // SQLite waits 100 ms each time
+  std::vector<std::string> notices;
+  JournalMemory found;
+  std::vector<MemoryRow> routes;
+  StoreStatus trouble;
+  for (int n = 0; n < max_busy_tries; ++n) {
+    trouble = store.open(wall_now(), notices);
+    if (!trouble || !trouble->busy) break;
+  }
+  if (!trouble) trouble = store.read_memory(found, routes);
+  if (trouble && trouble->trouble == StoreTrouble::damaged) {
+    found = {};
+    routes.clear();
+    trouble = store.move_aside(trouble->text, wall_now(), notices);
+    if (!trouble) trouble = store.open(wall_now(), notices);
+  }
+  if (trouble) {
+    store.close();
+    notices.push_back(trouble->text);
+    found = {};
+    routes.clear();
+    if (store.read_memory_immutable(found, routes)) {
+      notices.push_back("what the journal remembers was read as it stood at its last checkpoint");
+    } else {
+      found = {};
+      routes.clear();
+    }
+  }
+  std::reverse(found.unfinished.begin(), found.unfinished.end());
+  tell(notices);
+  const WallTime now = wall_now();
+  const std::lock_guard lock(mutex);
+  memory = std::move(found);
+  known_memories = std::move(routes);
+  highest_intent = store.highest_intent();
+  for (const auto& intent : memory.unfinished) {
+    highest_intent = std::max(highest_intent, intent.id);
+  }
+  for (const auto& line : notices) push_locked(EventRow{now, "journal", "", line, {}}, group_wait);
+  told.writable = !trouble;
+  told.error = trouble ? trouble->text : "";
+  if (trouble) {
+    ++told.errors_total;
+    unwritable_since = now;
+    flush_at = retry_at = mono_now() + retry_wait;
+  } else if (runtime->may_hold()) {
+    wake_by(mono_now());
+  }
+  opened = true;
+  changed.notify_all();
+}
+
+bool Journal::Shared::stop_or_act_waits() {
+  const std::lock_guard lock(mutex);
+  busy_since = mono_now();  // a long work, but not a stalled one
+  return stop || !acts.empty() || !memories.empty();
+}
+
+void Journal::Shared::check_whole_file() {
+  struct stat status {};
+  const auto file = paths.state_dir / "journal.db";
+  if (!store.is_open() || ::stat(file.c_str(), &status) != 0 ||
+      status.st_size > max_checked_bytes) {
+    return;
+  }
+  auto found = store.check([this] { return stop_or_act_waits(); });
+  if (!found || found->trouble != StoreTrouble::damaged) return;
+  std::vector<std::string> notices;
+  found = store.move_aside(found->text, wall_now(), notices);
+  tell(notices);
+  const std::lock_guard lock(mutex);
+  for (const auto& line : notices) {
+    push_locked(EventRow{wall_now(), "journal", "", line, {}}, Duration{});
+  }
+}
+
+/// A connection that is gone, or whose file was removed or replaced under it, is opened anew. What
+/// is known of the routes goes into the new file.
+bool Journal::Shared::open_again() {
+  if (store.is_open() && store.is_in_place()) return true;
+  std::vector<std::string> notices;
+  if (store.is_open()) notices.push_back("journal.db was removed or replaced: it is opened again");
+  const auto trouble = store.open(wall_now(), notices);
+  tell(notices);
+  const WallTime now = wall_now();
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& line : notices)
+      push_locked(EventRow{now, "journal", "", line, {}}, group_wait);
+    if (!trouble) {
+      for (const auto& row : known_memories) memories.emplace(row.memory.route, row);
+    }
+  }
+  if (trouble) failed(*trouble, {});
+  return !trouble;
+}
+
+Batch Journal::Shared::take() {
+  const std::lock_guard lock(mutex);
+  busy_since = mono_now();
+  Batch batch;
+  batch.acts.assign(std::make_move_iterator(acts.begin()), std::make_move_iterator(acts.end()));
+  acts.clear();
+  for (auto& [name, row] : memories) batch.memories.push_back(std::move(row));
+  memories.clear();
+  const auto count = static_cast<std::ptrdiff_t>(std::min(records.size(), max_batch));
+  batch.records.assign(std::make_move_iterator(records.begin()),
+                       std::make_move_iterator(records.begin() + count));
+  records.erase(records.begin(), records.begin() + count);
+  in_flight = batch.acts.size() + batch.records.size();
+  flush_at = records.empty() ? MonoTime::max() : mono_now();
+  return batch;
+}
+
+void Journal::Shared::put_back(Batch batch) {
+  acts.insert(acts.begin(), std::make_move_iterator(batch.acts.begin()),
+              std::make_move_iterator(batch.acts.end()));
+  for (auto& row : batch.memories) {
+    auto route = row.memory.route;
+    memories.emplace(std::move(route), std::move(row));  // a newer one stays
+  }
+  records.insert(records.begin(), std::make_move_iterator(batch.records.begin()),
+                 std::make_move_iterator(batch.records.end()));
+  in_flight = 0;
+  trim_locked();
+}
+
+EventRow Journal::Shared::what_was_lost() {
+  const std::lock_guard lock(mutex);
+  const auto lost = told.dropped_total - dropped_reported;
+  auto text = fmt::format("the journal can be written again; {} records were lost meanwhile", lost);
+  EventRow row{wall_now(), "journal", "", std::move(text), {{"lost", std::to_string(lost)}}};
+  if (unwritable_since) row.details.emplace_back("since", to_rfc3339(*unwritable_since));
+  row.details.emplace_back("error", told.error);
+  return row;
+}
+
+/// Drains the queue, a transaction at a time, until it is empty or one fails.
+void Journal::Shared::flush() {
+  constexpr int max_rounds = static_cast<int>(max_queued / max_batch) + 1;
+  if (!open_again()) return;
+  for (int round = 0; round < max_rounds; ++round) {
+    Batch batch = take();
+    std::vector<RuntimeEntry> kept;
+    if (runtime->may_hold()) kept = runtime->read();
+    std::size_t own = batch.records.size();
+    bool reports_loss = false;
+    {
+      const std::lock_guard lock(mutex);
+      reports_loss = !told.writable || told.dropped_total > dropped_reported;
+    }
+    if (batch.empty() && kept.empty() && !reports_loss) return;
+
+    Batch whole = std::move(batch);
+    const std::size_t own_acts = whole.acts.size();
+    const std::size_t own_memories = whole.memories.size();
+    for (const auto& entry : kept) {
+      if (entry.intent) whole.acts.emplace_back(*entry.intent);
+      if (entry.outcome) whole.acts.emplace_back(*entry.outcome);
+      whole.memories.insert(whole.memories.end(), entry.memories.begin(), entry.memories.end());
+    }
+    if (reports_loss) whole.records.emplace_back(what_was_lost());
+
+    const bool durable = !whole.acts.empty() || !whole.memories.empty();
+    const auto trouble = store.write(whole, durable);
+    whole.acts.resize(own_acts);
+    whole.memories.resize(own_memories);
+    whole.records.resize(own);
+    if (trouble) {
+      failed(*trouble, std::move(whole));
+      return;
+    }
+    succeeded(whole);
+    for (const auto& entry : kept) runtime->remove(entry);
+    if (!kept.empty()) runtime->read();  // sees whether there is more
+    const std::lock_guard lock(mutex);
+    if (acts.empty() && memories.empty() && records.empty()) return;
+  }
+}
+
+void Journal::Shared::succeeded(const Batch& batch) {
+  const std::lock_guard lock(mutex);
+  in_flight = 0;
+  retry_wait = retry_first;
+  told.writable = true;
+  told.error.clear();
+  told.dropped_total += store.take_skipped();
+  dropped_reported = told.dropped_total;
+  unwritable_since.reset();
+  for (const auto& act : batch.acts) {
+    if (const auto* intent = std::get_if<Intent>(&act)) complete(intent->id, intent_waiters, true);
+  }
+  for (const auto& row : batch.memories) {
+    auto known = std::find_if(known_memories.begin(), known_memories.end(), [&](const auto& other) {
+      return other.memory.route == row.memory.route;
+    });
+    if (known == known_memories.end()) {
+      known_memories.push_back(row);
+    } else {
+      *known = row;
+    }
+  }
+}
+
+void Journal::Shared::failed(const StoreFailure& failure, Batch batch) {
+  std::vector<std::string> notices;
+  if (failure.trouble == StoreTrouble::damaged) {
+    const auto not_moved = store.move_aside(failure.text, wall_now(), notices);
+    if (not_moved) notices.push_back(not_moved->text);
+  } else if (failure.reopen) {
+    store.close();
+  }
+  bool is_new = false;
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& act : batch.acts) {
+      if (const auto* intent = std::get_if<Intent>(&act))
+        complete(intent->id, intent_waiters, false);
+    }
+    for (const auto& row : batch.memories) runtime->keep_memory(row);
+    for (const auto& act : batch.acts) {
+      if (const auto* outcome = std::get_if<OutcomeRow>(&act)) runtime->keep_outcome(*outcome);
+    }
+    put_back(std::move(batch));
+    is_new = told.writable || told.error != failure.text;
+    if (told.writable) unwritable_since = wall_now();
+    told.writable = false;
+    told.error = failure.text;
+    ++told.errors_total;
+    flush_at = retry_at =
+        mono_now() + (failure.trouble == StoreTrouble::damaged ? Duration{} : retry_wait);
+    retry_wait = std::min(retry_wait * 2, retry_longest);
+  }
+  if (is_new) notices.push_back("the journal cannot be written: " + failure.text);
+  tell(notices);
+}
+
+/// After a transaction, since the disk is awake then; in small bites, and not while an act waits.
+void Journal::Shared::retain() {
+  if (!store.is_open() || mono_now() < retention_due) return;
+  bool more = true;
+  for (int n = 0; n < max_bites && more && !stop_or_act_waits(); ++n) {
+    if (const auto trouble = store.retain(wall_now(), more)) {
+      failed(*trouble, {});
+      return;
+    }
+  }
+  if (!more) retention_due = mono_now() + retention_every;
+}
+
+}  // namespace pointsman

@@ -1,0 +1,87 @@
+// What pgbouncer's admin console answers, as plain values, and what follows from it for a switch.
+//
+// Pure. Columns are read by name, since later versions insert some in the middle; one that is
+// missing has its default (1.18 has no `id`). FACTS sections 5 and 9.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policies/model/names.hpp"
+#include "probes/pg_connection.hpp"
+
+namespace pointsman {
+
+/// SHOW DATABASES
+struct DatabaseRow {
+  std::string name, host, dbname, force_user;  ///< host empty: pgbouncer's own unix socket folder
+  std::uint16_t port = 0;
+  int pool_size = 0, max_connections = 0, current_connections = 0;
+  bool paused = false, disabled = false;
+};
+
+/// SHOW SERVERS
+struct ServerRow {
+  std::string database, user, state, addr, ptr, link;
+  std::uint16_t port = 0;
+  int remote_pid = 0;
+  bool close_needed = false;
+
+  /// Its login is over and it serves, or could.
+  bool is_ready() const { return state == "active" || state == "idle" || state == "used"; }
+  /// Once it is not wanted, pgbouncer closes it at its next tick, a third of a second later at
+  /// most.
+  bool closes_by_itself() const { return state == "idle" || state == "used" || state == "login"; }
+};
+
+/// SHOW POOLS
+struct PoolRow {
+  std::string database, user, pool_mode;
+  int cl_waiting = 0, sv_active = 0;
+};
+
+/// SHOW CLIENTS, 1.24 and later: `id` is what KILL_CLIENT takes.
+struct ClientRow {
+  std::string id, ptr, link;
+};
+
+std::vector<DatabaseRow> read_databases(const PgRows& rows);
+std::vector<ServerRow> read_servers(const PgRows& rows, std::string_view database);
+std::vector<PoolRow> read_pools(const PgRows& rows, std::string_view database);
+std::vector<ClientRow> read_clients(const PgRows& rows);
+/// A value of SHOW CONFIG; nothing where it has no such key.
+std::optional<std::string> read_setting(const PgRows& rows, std::string_view key);
+
+const DatabaseRow* find_database(const std::vector<DatabaseRow>& rows, std::string_view name);
+
+/// "a,b" and a port as endpoints.
+std::vector<Endpoint> endpoints_of(const DatabaseRow& row);
+
+/// An endpoint and the numeric addresses that its host has ("unix" for a socket's folder).
+struct Place {
+  Endpoint endpoint;
+  std::vector<std::string> addresses;
+};
+
+/// The place that an address and a port belong to, or nullptr.
+const Place* find_place(const std::vector<Place>& places, std::string_view addr,
+                        std::uint16_t port);
+
+/// The server connections of a database, sorted by what a switch has to do about them.
+struct ServersView {
+  std::vector<ServerRow> foreign;  ///< on an address that is not wanted
+  std::vector<ServerRow> stuck;    ///< of those: what does not close by itself
+  std::size_t fresh = 0;           ///< ready, on a wanted address, not about to be closed
+  std::vector<bool> seen;          ///< for each place: a fresh one is there
+  bool is_exhausted = false;       ///< a pool has all its connections stuck
+};
+ServersView view_servers(const std::vector<ServerRow>& servers, const std::vector<Place>& places,
+                         int pool_size);
+
+/// Some user's clients wait and all that the pool may open is busy on wanted addresses.
+bool is_full(const std::vector<PoolRow>& pools, const DatabaseRow& database, std::string_view user);
+
+}  // namespace pointsman

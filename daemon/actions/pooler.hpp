@@ -1,0 +1,90 @@
+// One pgbouncer: its console, and what must not be interleaved on it.
+//
+// RELOAD resets run-time settings, so RELOAD and the short server_login_retry that has to follow it
+// (FACTS finding 1: else a pool may refuse for 15 s to connect at all) are one turn; KILL and
+// RESUME are another. Several switches of routes on this pooler may run: the setting goes back when
+// the last has ended. A daemon that dies before leaves a harmless 0.3 s. Never sends PAUSE. Loop's
+// thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/actions/console.hpp"
+#include "daemon/actions/console_rows.hpp"
+
+namespace pointsman {
+
+/// Of the pooler's connections that a switch needs again and again.
+struct PoolerView {
+  std::string error;  ///< empty when all of it was read
+  std::vector<ServerRow> servers;
+  std::vector<PoolRow> pools;
+};
+
+struct DatabasesView {
+  std::string error;
+  std::vector<DatabaseRow> rows;
+};
+
+/// A use of the short server_login_retry; given back by async_restore.
+struct RetryUse {
+  bool on = false;
+};
+
+class Pooler {
+ public:
+  /// Below a third of a second, pgbouncer's tick, nothing is gained; 0 would be a storm of
+  /// connects.
+  static constexpr double short_retry = 0.3;
+
+  Pooler(asio::any_io_executor executor, Resolver& resolver, Secret admin)
+      : console_(std::move(executor), resolver, admin), admin_(std::move(admin)) {}
+
+  Console& console() { return console_; }
+  const Secret& admin() const { return admin_; }
+
+  /// RELOAD, the short retry, then what SHOW DATABASES says: RELOAD says "RELOAD" also when the
+  /// file was refused. `error` where the console did not answer; a refused RELOAD (1.25) is in
+  /// `refused`.
+  struct Reloaded {
+    std::string error, refused;
+    std::vector<DatabaseRow> databases;
+  };
+  asio::awaitable<Reloaded> async_reload(RetryUse& use, MonoTime deadline);
+
+  /// Cuts the connections of `stuck` and no others where pgbouncer can (1.24: KILL_CLIENT), else
+  /// all of the database: every client of it is disconnected once. Empty, or what went wrong.
+  asio::awaitable<std::string> async_cut(std::string database, std::vector<ServerRow> stuck,
+                                         RetryUse& use, MonoTime deadline);
+
+  /// Marks all server connections of the database for closing: for a name that has a new address.
+  asio::awaitable<std::string> async_reconnect(std::string database, RetryUse& use,
+                                               MonoTime deadline);
+
+  /// Gives the use back; the last one puts server_login_retry as pgbouncer.ini has it. Empty, or a
+  /// warning.
+  asio::awaitable<std::string> async_restore(RetryUse& use, MonoTime deadline);
+
+  /// After a start, for what a killed daemon left: a database paused by its KILL, a short retry.
+  asio::awaitable<std::string> async_clean_up(std::optional<std::string> killed, MonoTime deadline);
+
+  asio::awaitable<DatabasesView> async_databases(MonoTime deadline);
+  asio::awaitable<PoolerView> async_view(std::string database, MonoTime deadline);
+
+ private:
+  asio::awaitable<std::optional<double>> async_read_retry(std::string& error, MonoTime deadline);
+  asio::awaitable<std::string> async_shorten(RetryUse& use, bool after_reload, MonoTime deadline);
+  asio::awaitable<std::string> async_kill(std::string database, MonoTime deadline);
+  asio::awaitable<std::string> async_resume(std::string database, MonoTime deadline);
+  asio::awaitable<bool> async_kill_clients(std::vector<ServerRow> stuck, MonoTime deadline);
+
+  Console console_;
+  Secret admin_;
+  AsyncLock turn_;
+  int uses_ = 0;
+  std::optional<double> configured_;  ///< server_login_retry of pgbouncer.ini, as last seen
+};
+
+}  // namespace pointsman

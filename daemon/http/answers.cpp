@@ -1,0 +1,243 @@
+#include "daemon/http/answers.hpp"
+
+#include <openssl/crypto.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/string.hpp>
+
+#include "daemon/http/json_writer.hpp"
+#include "probes/asio.hpp"
+#include "probes/clock.hpp"
+
+namespace pointsman {
+namespace {
+
+namespace http = beast::http;
+
+/// The wall clock is taken anew when it has been set, or has drifted by this much: until then a
+/// time in a document is the same text each time.
+constexpr std::chrono::milliseconds clock_drift{50};
+
+Answer json_answer(int status, std::string body) {
+  return Answer{.status = status, .body = std::make_shared<const std::string>(std::move(body))};
+}
+
+Answer not_found() {
+  JsonWriter json;
+  json.begin_object().key("error").text("there is nothing here").key("paths").begin_array();
+  for (const std::string_view path :
+       {"/health", "/health/detailed", "/livez", "/readyz", "/metrics", "/v1/status", "/v1/probes",
+        "/v1/services", "/v1/routes", "/v1/incidents", "/v1/slos", "/v1/config", "/v1/why/ROUTE",
+        "/flags/NAME"}) {
+    json.text(path);
+  }
+  json.end_array().end_object();
+  return json_answer(404, json.take_line());
+}
+
+Answer not_allowed(std::string_view allow) {
+  Answer answer = error_answer(405, "this takes other methods: see Allow");
+  answer.allow = allow;
+  return answer;
+}
+
+std::optional<asio::ip::address> peer_address(int descriptor) {
+  asio::ip::tcp::endpoint peer;
+  auto size = static_cast<socklen_t>(peer.capacity());
+  if (::getpeername(descriptor, peer.data(), &size) != 0) return std::nullopt;
+  const int family = peer.data()->sa_family;
+  if (family != AF_INET && family != AF_INET6) return std::nullopt;
+  peer.resize(size);
+  return peer.address();
+}
+
+/// Does this Accept field name the media type of the IETF draft? "q=0" is not looked for.
+bool wants_health_json(const std::string& accept) {
+  return beast::string_view(accept).find("application/health+json") != beast::string_view::npos;
+}
+
+bool is_flag_name(const std::string& name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  };
+  return !name.empty() && name.size() <= 64 && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), fits);
+}
+
+}  // namespace
+
+Answers::Answers(const HttpSource& source, HealthAnswer& health, const HttpSettings& settings)
+    : source_(source), health_(health) {
+  set_access(settings);
+}
+
+void Answers::set_access(const HttpSettings& settings) {
+  details_from_.clear();
+  for (const std::string& text : settings.details_from) {
+    const auto range = AddressRange::parse(text);
+    if (range) {
+      details_from_.push_back(range.value());
+    } else if (source_.warn) {
+      source_.warn("listen.details_from: " + range.error().message + "; it lets nobody in");
+    }
+  }
+  token_ = settings.token;
+}
+
+Answer Answers::answer(const Request& request, Asker asker, MonoTime now) {
+  const std::optional<Place> place = find_place(request.target);
+  if (!place) return error_answer(400, "the path can not be read");
+  const Resource resource = place->resource;
+  // Balancers and scripts leave Host out now and then; for them the answer is the same.
+  const bool host_fits = request.hosts == 1 || request.http_1_0 || asker.is_operator ||
+                         (request.hosts == 0 && is_open_to_all(resource));
+  if (!host_fits) return error_answer(400, "HTTP/1.1 wants one Host field");
+
+  if (!asker.is_operator) {
+    if (!is_open_to_all(resource) && !may_read(request, asker)) {
+      return error_answer(403, "not for this address: see listen.details_from and listen.token");
+    }
+    if (resource == Resource::reload) {
+      return error_answer(403, "changes are made over the control socket only: pointsman reload");
+    }
+  }
+  if (resource == Resource::none) return not_found();
+  if (resource == Resource::reload) {
+    return request.method == http::verb::post ? reload() : not_allowed("POST");
+  }
+  if (request.method != http::verb::get && request.method != http::verb::head) {
+    return not_allowed("GET, HEAD");
+  }
+  return get(*place, request, now);
+}
+
+bool Answers::has_token(const Request& request) const {
+  constexpr std::size_t scheme = sizeof "Bearer " - 1;
+  const beast::string_view given = request.authorization;
+  if (token_.empty() || given.size() <= scheme) return false;
+  if (!beast::iequals(given.substr(0, scheme), "Bearer ")) return false;
+  const std::string& token = token_.reveal();
+  const auto said = given.substr(scheme);
+  return said.size() == token.size() && CRYPTO_memcmp(said.data(), token.data(), token.size()) == 0;
+}
+
+bool Answers::may_read(const Request& request, Asker asker) const {
+  if (has_token(request)) return true;
+  const auto address = peer_address(asker.descriptor);
+  return address &&
+         std::any_of(details_from_.begin(), details_from_.end(),
+                     [&](const AddressRange& range) { return range.contains(*address); });
+}
+
+Answer Answers::get(const Place& place, const Request& request, MonoTime now) {
+  switch (place.resource) {
+    case Resource::health:
+    case Resource::readyz:
+      return health_.answer(now);
+    case Resource::livez:
+      return json_answer(200, "{\"status\":\"ok\"}\n");
+    case Resource::flag:
+      return flag(place.name);
+    case Resource::detailed:
+      return document(place, wants_health_json(request.accept) ? Shape::health_json : Shape::plain,
+                      now);
+    default:
+      return document(place, Shape::plain, now);
+  }
+}
+
+Answer Answers::document(const Place& place, Shape shape, MonoTime now) {
+  const std::shared_ptr<const Snapshot> snapshot = source_.snapshot();
+  if (!snapshot) return error_answer(503, "starting: nothing has been looked at yet");
+  const std::pair key{place.resource, shape};
+  const bool keeps = place.name.empty();  // one entry each resource: bounded
+  if (const auto kept = kept_.find(key); keeps && kept != kept_.end()) {
+    const bool fresh =
+        kept->second.generation == snapshot->generation && now - kept->second.at < document_max_age;
+    if (fresh) return kept->second.answer;
+  }
+  const ShellView shell = source_.shell();
+  const DocumentInput input{*snapshot, shell, health_.serving(now), times(now)};
+  Answer made = render(place, shape, input);
+  if (keeps) kept_[key] = Kept{snapshot->generation, now, made};
+  return made;
+}
+
+Answer Answers::render(const Place& place, Shape shape, const DocumentInput& input) const {
+  switch (place.resource) {
+    case Resource::detailed: {
+      const int status = input.snapshot.overall == State::unhealthy ? 503 : 200;
+      if (shape == Shape::plain) return json_answer(status, detailed_document(input));
+      Answer answer = json_answer(status, health_json_document(input));
+      answer.content_type = "application/health+json";
+      return answer;
+    }
+    case Resource::metrics: {
+      Answer answer = json_answer(200, metrics_document(input, read_process_stats()));
+      answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+      return answer;
+    }
+    case Resource::status:
+      return json_answer(200, status_document(input));
+    case Resource::probes:
+      return json_answer(200, probes_document(input));
+    case Resource::services:
+      return json_answer(200, services_document(input));
+    case Resource::routes:
+      return json_answer(200, routes_document(input));
+    case Resource::why: {
+      auto text = why_document(input, RouteName{place.name});
+      if (!text) return error_answer(404, "there is no route of this name");
+      return json_answer(200, std::move(*text));
+    }
+    case Resource::config: {
+      JsonWriter json;
+      json.value(input.shell.config);
+      return json_answer(200, json.take_line());
+    }
+    case Resource::incidents:
+      return json_answer(200, incidents_document(input));
+    case Resource::incident:
+      return error_answer(404, "there is no incident of this number");
+    case Resource::slos:
+      return json_answer(200, "{}\n");
+    default:
+      return not_found();
+  }
+}
+
+Answer Answers::flag(const std::string& name) const {
+  const bool set = is_flag_name(name) && source_.flag_set && source_.flag_set(name);
+  JsonWriter json;
+  json.begin_object().key("flag").text(name).key("set").boolean(set).end_object();
+  return json_answer(set ? 200 : 404, json.take_line());
+}
+
+Answer Answers::reload() const {
+  if (!source_.reload) return error_answer(503, "the daemon can not reload at this moment");
+  const CommandAnswer command = source_.reload();
+  JsonWriter json;
+  json.value(command.body);
+  return json_answer(command.status, json.take_line());
+}
+
+const TimeScale& Answers::times(MonoTime now) {
+  const WallTime wall = to_wall(now);
+  if (!times_ || std::chrono::abs(times_->to_wall(now) - wall) > clock_drift) {
+    times_ = TimeScale{now, wall};
+  }
+  return *times_;
+}
+
+void Answers::forget_old(MonoTime now) {
+  for (auto at = kept_.begin(); at != kept_.end();) {
+    at = now - at->second.at > document_max_age ? kept_.erase(at) : std::next(at);
+  }
+}
+
+}  // namespace pointsman

@@ -1,0 +1,36 @@
+// What the connections and listeners of one server share. Kept alive by each of them.
+#pragma once
+
+#include <functional>
+
+#include "daemon/http/answers.hpp"
+#include "daemon/http/connection_set.hpp"
+#include "daemon/http/health_answer.hpp"
+#include "daemon/http/source.hpp"
+
+namespace pointsman {
+
+struct ServerState {
+  ServerState(asio::io_context& context, HttpSource from, HttpSettings settings)
+      : io(context),
+        source(std::move(from)),
+        limits(settings.limits),
+        health(source, settings.limits.answer_max_age),
+        answers(source, health, settings),
+        tcp(limits.connections, limits.quiet),
+        control(limits.control_connections, limits.quiet),
+        agent(limits.control_connections, limits.quiet) {}
+  ServerState(const ServerState&) = delete;
+  ServerState& operator=(const ServerState&) = delete;
+
+  bool idle() const { return tcp.empty() && control.empty() && agent.empty(); }
+
+  asio::io_context& io;
+  HttpSource source;
+  HttpLimits limits;
+  HealthAnswer health;
+  Answers answers;
+  ConnectionSet tcp, control, agent;
+};
+
+}  // namespace pointsman

@@ -1,0 +1,336 @@
+#include "daemon/app.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include <sys/resource.h>
+#include <boost/asio/signal_set.hpp>
+
+#include "daemon/actions/act_worker.hpp"
+#include "daemon/actions/pgbouncer_adapter.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/http/server.hpp"
+#include "daemon/journal/journal.hpp"
+#include "daemon/runtime/engine_loop.hpp"
+#include "daemon/runtime/log.hpp"
+#include "daemon/runtime/notify.hpp"
+#include "daemon/runtime/probe_runner.hpp"
+#include "daemon/runtime/route_runner.hpp"
+#include "daemon/version.hpp"
+#include "policies/explain.hpp"
+#include "probes/clock.hpp"
+#include "probes/resolver.hpp"
+#include "probes/tls.hpp"
+
+namespace pointsman {
+namespace {
+
+std::string runtime_folder() {
+  const char* folder = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe)
+  return folder && *folder ? folder : "/run/pointsman";
+}
+
+/// A thousand probes at once need a thousand sockets: the hard limit is ours to use.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+void print_diagnostics(const std::vector<Diagnostic>& list, bool warning) {
+  for (const Diagnostic& d : list) std::fprintf(stderr, "%s\n", to_text(d, warning).c_str());
+}
+
+class App {
+ public:
+  App(Config config, std::filesystem::path file);
+  int run();
+
+ private:
+  bool listen();
+  void start_engine(JournalMemory memory);
+  void run_effect(const Effect& effect);
+  void operator()(const RunProbe& effect) { probes_.run(effect.probe); }
+  void operator()(const ObserveRoute& effect) { routes_.observe(effect); }
+  void operator()(const SwitchRoute& effect) { routes_.switch_route(effect); }
+  void operator()(const Record& record);
+  CommandAnswer reload();
+  void wait_for_signal();
+  void stop();
+  void wait_until_idle(MonoTime limit);
+  RouteRunner::Adapters make_adapters();
+  HttpSource http_source();
+  HttpSettings http_settings() const;
+  ShellView shell_view() const;
+  bool flag_set(const std::string& name) const;
+
+  Config config_;
+  std::filesystem::path file_;
+  asio::io_context context_{1};
+  Resolver resolver_{context_.get_executor()};
+  TlsContexts tls_contexts_;
+  ActWorker worker_{context_.get_executor()};
+  PgbouncerAdapters adapters_{context_.get_executor(), resolver_, worker_};
+  TaskGroup tasks_;
+  Journal journal_;
+  EngineLoop loop_;
+  ProbeRunner probes_;
+  RouteRunner routes_;
+  HttpServer server_;
+  SystemdNotify systemd_;
+  asio::signal_set signals_{context_, SIGHUP, SIGTERM, SIGINT};
+  asio::steady_timer stop_timer_{context_};
+  WallTime started_ = wall_now();
+  bool last_reload_ok_ = true;
+  std::string last_reload_error_;
+  WallTime last_reload_ = wall_now();
+  bool ready_told_ = false;
+  bool stopping_ = false;
+};
+
+App::App(Config config, std::filesystem::path file)
+    : config_(std::move(config)),
+      file_(std::move(file)),
+      tasks_(context_.get_executor(),
+             [](const std::string& error) { log_error("a task ended with an error: " + error); }),
+      journal_(context_.get_executor(), {config_.state_dir, runtime_folder()}),
+      loop_(context_.get_executor(), [this](const Effect& effect) { run_effect(effect); }),
+      probes_(
+          {context_.get_executor(), resolver_, tls_contexts_},
+          [this](Sample sample) {
+            journal_.sample(sample, wall_now());
+            loop_.give(SampleTaken{std::move(sample)});
+          },
+          [this](const ProbeName& name, SessionEnd how) {
+            loop_.give(SessionEnded{name, how});
+          }),
+      routes_(tasks_, journal_, [this](Event event) { loop_.give(std::move(event)); }),
+      server_(context_, http_source(), http_settings()) {}
+
+int App::run() {
+  raise_descriptor_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  journal_.set_notice([](const std::string& text) { log_warn("journal: " + text); });
+  JournalMemory memory = journal_.open();
+  if (const JournalHealth health = journal_.health(); !health.writable) {
+    log_warn("the journal can not be written; everything else goes on: " + health.error);
+  }
+  if (!listen()) return exit_unhealthy;
+  loop_.on_tick([this](MonoTime now) {
+    systemd_.tick(now);
+    if (!ready_told_) {
+      ready_told_ = true;
+      systemd_.ready("probing");
+    }
+  });
+  wait_for_signal();
+  routes_.load(make_adapters());
+  if (memory.unfinished.empty()) {
+    start_engine(std::move(memory));
+  } else {
+    // What a killed daemon left half done is undone before anything new is thought of.
+    log_warn(std::to_string(memory.unfinished.size()) +
+             " act(s) were under way when the daemon ended; looking at them");
+    std::vector<Intent> unfinished = memory.unfinished;
+    routes_.recover(std::move(unfinished),
+                    [this, memory = std::move(memory)] { start_engine(memory); });
+  }
+  context_.run();
+  return exit_fine;
+}
+
+bool App::listen() {
+  const ListenSpec& listen = config_.listen;
+  const auto tried = [](const Status& status) {
+    if (!status.ok()) log_error(status.error().message);
+    return status.ok();
+  };
+  if (listen.http && !tried(server_.listen_tcp(*listen.http))) return false;
+  if (listen.agent_check && !tried(server_.listen_agent_check(*listen.agent_check))) return false;
+  if (!tried(server_.listen_unix(listen.control))) return false;
+  for (const Endpoint& endpoint : server_.local_endpoints()) {
+    log_info("listening on " + to_text(endpoint));
+  }
+  return true;
+}
+
+void App::start_engine(JournalMemory memory) {
+  if (stopping_) return;
+  probes_.load(*config_.policy, config_.probes);
+  loop_.give(PolicyLoaded{config_.policy});
+  if (!memory.routes.empty()) loop_.give(MemoryRestored{std::move(memory.routes)});
+}
+
+void App::run_effect(const Effect& effect) {
+  std::visit([this](const auto& e) { (*this)(e); }, effect);
+}
+
+void App::operator()(const Record& record) {
+  log_record(record);
+  journal_.record(record, wall_now());
+}
+
+CommandAnswer App::reload() {
+  if (stopping_) return {503, {{"error", "the daemon is stopping"}}};
+  systemd_.reloading();
+  last_reload_ = wall_now();
+  auto loaded = load_config(file_);
+  boost::json::object answer;
+  if (auto* failure = std::get_if<LoadFailure>(&loaded)) {
+    boost::json::array errors;
+    for (const Diagnostic& d : failure->errors) {
+      log_error("reload refused: " + to_text(d, false));
+      errors.emplace_back(to_text(d, false));
+    }
+    last_reload_ok_ = false;
+    last_reload_error_ = to_text(failure->errors.front(), false);
+    systemd_.ready("reload refused, the old configuration stays in force");
+    answer["error"] = "the configuration has errors; nothing was changed";
+    answer["errors"] = std::move(errors);
+    return {422, std::move(answer)};
+  }
+  Config next = std::move(std::get<Config>(loaded));
+  boost::json::array warnings;
+  for (const Diagnostic& d : next.warnings) warnings.emplace_back(to_text(d, true));
+  const bool listens_elsewhere = next.listen.http != config_.listen.http ||
+                                 next.listen.agent_check != config_.listen.agent_check ||
+                                 next.listen.control != config_.listen.control ||
+                                 next.state_dir != config_.state_dir;
+  if (listens_elsewhere) {
+    const std::string text =
+        "listen and state_dir are read at the start only: restart to change them";
+    log_warn("reload: " + text);
+    warnings.emplace_back(text);
+  }
+  config_ = std::move(next);
+  tls_contexts_.forget();
+  server_.set_access(http_settings());
+  routes_.load(make_adapters());
+  probes_.load(*config_.policy, config_.probes);
+  loop_.give(PolicyLoaded{config_.policy});
+  last_reload_ok_ = true;
+  last_reload_error_.clear();
+  systemd_.ready("probing");
+  log_info("reloaded " + file_.string());
+  answer["reloaded"] = true;
+  answer["warnings"] = std::move(warnings);
+  return {200, std::move(answer)};
+}
+
+void App::wait_for_signal() {
+  signals_.async_wait([this](error_code ec, int signal) {
+    if (ec) return;
+    if (signal == SIGHUP) {
+      reload();
+    } else if (!stopping_) {
+      log_info("stopping");
+      stop();
+    } else {
+      context_.stop();  // asked twice: at once
+    }
+    wait_for_signal();
+  });
+}
+
+void App::stop() {
+  stopping_ = true;
+  systemd_.stopping();
+  loop_.stop();
+  probes_.stop();
+  tasks_.cancel();
+  server_.close([] {});
+  wait_until_idle(mono_now() + stop_limit);
+}
+
+void App::wait_until_idle(MonoTime limit) {
+  if ((probes_.running() == 0 && tasks_.size() == 0) || mono_now() >= limit) return context_.stop();
+  stop_timer_.expires_after(std::chrono::milliseconds{20});
+  stop_timer_.async_wait([this, limit](error_code) { wait_until_idle(limit); });
+}
+
+RouteRunner::Adapters App::make_adapters() {
+  std::vector<PgbouncerRoute> wanted;
+  for (const auto& [route, vias] : config_.vias) {
+    for (const Via& via : vias) {
+      const auto* p = std::get_if<PgbouncerVia>(&via);
+      if (!p) continue;  // read and checked, not driven by this version: the route says so
+      wanted.push_back(
+          {route, p->admin, p->file, p->database, p->options, p->verify_user, p->verify_password});
+    }
+  }
+  std::vector<std::shared_ptr<Adapter>> made = adapters_.make(wanted);
+  RouteRunner::Adapters by_route;
+  for (std::size_t i = 0; i < wanted.size(); ++i) by_route[wanted[i].route].push_back(made[i]);
+  return by_route;
+}
+
+HttpSource App::http_source() {
+  HttpSource source;
+  source.snapshot = [this] { return loop_.snapshot(); };
+  source.shell = [this] { return shell_view(); };
+  source.serving = [this] { return loop_.serving(); };
+  source.last_tick = [this] { return loop_.last_tick(); };
+  source.reload = [this] { return reload(); };
+  source.flag_set = [this](const std::string& name) { return flag_set(name); };
+  source.warn = [](const std::string& text) { log_warn(text); };
+  return source;
+}
+
+HttpSettings App::http_settings() const {
+  HttpSettings settings;
+  settings.details_from = config_.listen.details_from;
+  settings.token = config_.listen.token;
+  return settings;
+}
+
+ShellView App::shell_view() const {
+  const JournalHealth health = journal_.health();
+  ShellView view;
+  view.node = config_.node.name;
+  view.version = version_text;
+  view.commit = version_commit;
+  view.started = started_;
+  view.journal_writable = health.writable;
+  view.journal_error = health.error;
+  view.journal_errors_total = health.errors_total;
+  view.journal_dropped_total = health.dropped_total;
+  view.last_reload_ok = last_reload_ok_;
+  view.last_reload_error = last_reload_error_;
+  view.last_reload = last_reload_;
+  view.loop_lag = loop_.lag();
+  view.config = config_.redacted;
+  return view;
+}
+
+/// The runtime folder is a tmpfs: looking there does not block.
+bool App::flag_set(const std::string& name) const {
+  std::error_code ec;
+  return std::filesystem::exists(std::filesystem::path(runtime_folder()) / "flags" / name, ec);
+}
+
+}  // namespace
+
+int run_daemon(const std::filesystem::path& config_file) {
+  auto loaded = load_config(config_file);
+  if (const auto* failure = std::get_if<LoadFailure>(&loaded)) {
+    print_diagnostics(failure->errors, false);
+    print_diagnostics(failure->warnings, true);
+    std::fprintf(stderr, "%zu error(s); see `pointsman check %s`\n", failure->errors.size(),
+                 config_file.c_str());
+    return exit_config;
+  }
+  start_log();
+  Config config = std::move(std::get<Config>(loaded));
+  for (const Diagnostic& d : config.warnings) log_warn(to_text(d, true));
+  log_info(std::string("pointsman ") + version_text + " (" + version_commit + "), node " +
+           config.node.name + ", mode " + std::string(to_text(config.policy->mode)));
+  auto app = std::make_unique<App>(std::move(config), config_file);
+  return app->run();
+}
+
+}  // namespace pointsman

@@ -1,0 +1,95 @@
+#include "daemon/runtime/engine_loop.hpp"
+
+#include "probes/clock.hpp"
+
+namespace pointsman {
+namespace {
+
+/// Changes when somebody sets the wall clock; it slews by far less than the limit between two
+/// events.
+Duration wall_offset(MonoTime now) {
+  return wall_now().time_since_epoch() - now.time_since_epoch();
+}
+
+}  // namespace
+
+EngineLoop::EngineLoop(asio::any_io_executor executor, RunEffect run_effect)
+    : run_effect_(std::move(run_effect)), timer_(std::move(executor)) {
+  const MonoTime now = mono_now();
+  wake_at_ = MonoTime::max();
+  last_tick_ = now;
+  suspended_ = suspended_total();
+  wall_offset_ = wall_offset(now);
+}
+
+void EngineLoop::give(Event event) {
+  if (stopped_) return;
+  waiting_.push_back(std::move(event));
+  if (busy_) return;
+  busy_ = true;
+  notice_trouble(mono_now());
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    const Event next = std::move(waiting_[i]);
+    take(next);
+  }
+  waiting_.clear();
+  busy_ = false;
+}
+
+void EngineLoop::take(const Event& event) {
+  const Decision decision = engine_.step(mono_now(), event);
+  arm(decision.wake_at);
+  for (const Effect& effect : decision.effects) run_effect_(effect);
+}
+
+/// What was sampled while we slept is not to be believed: the engine hears of it before it hears of
+/// the samples.
+void EngineLoop::notice_trouble(MonoTime now) {
+  const Duration suspended = suspended_total();
+  const Duration offset = wall_offset(now);
+  LoopDistrusted trouble;
+  trouble.late = wake_at_ == MonoTime::max() ? Duration::zero() : now - wake_at_;
+  trouble.suspended = suspended - suspended_;
+  trouble.clock_jump = offset - wall_offset_ - trouble.suspended;
+  suspended_ = suspended;
+  wall_offset_ = offset;
+  const Duration jump =
+      trouble.clock_jump < Duration::zero() ? -trouble.clock_jump : trouble.clock_jump;
+  if (trouble.late > distrust_limit || trouble.suspended > distrust_limit ||
+      jump > distrust_limit) {
+    if (trouble.late < Duration::zero()) trouble.late = Duration::zero();
+    wake_at_ = MonoTime::max();  // said once; the step below sets it anew
+    lag_ = trouble.late;
+    take(Event{trouble});
+  }
+}
+
+void EngineLoop::arm(MonoTime at) {
+  wake_at_ = at;
+  if (at == armed_for_) return;
+  armed_for_ = at;
+  timer_.expires_at(to_steady(at));
+  timer_.async_wait([this](error_code ec) {
+    if (ec || stopped_) return;
+    const MonoTime now = mono_now();
+    armed_for_ = MonoTime{};
+    lag_ = now - wake_at_;
+    give(Event{Wake{}});
+    last_tick_ = mono_now();
+    if (tick_) tick_(last_tick_);
+  });
+}
+
+void EngineLoop::stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+std::shared_ptr<const Snapshot> EngineLoop::snapshot() {
+  if (!snapshot_ || snapshot_->generation != engine_.generation()) {
+    snapshot_ = engine_.snapshot(mono_now());
+  }
+  return snapshot_;
+}
+
+}  // namespace pointsman

@@ -1,0 +1,57 @@
+// Joins the engine with the loop: gives it every event, runs its effects, keeps its one timer, and
+// notices when the loop itself was late, suspended or lied to by the wall clock.
+//
+// On the loop's thread. What an effect does is the Shell's business; the engine is touched here
+// only.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "policies/engine.hpp"
+#include "probes/asio.hpp"
+
+namespace pointsman {
+
+class EngineLoop {
+ public:
+  using RunEffect = std::function<void(const Effect&)>;
+
+  EngineLoop(asio::any_io_executor executor, RunEffect run_effect);
+
+  /// Takes `event` through the engine and runs what it asks for. May be called while an effect
+  /// runs: the event then waits for its turn.
+  void give(Event event);
+  void stop();
+
+  std::shared_ptr<const Snapshot> snapshot();
+  const Serving& serving() const { return engine_.serving(); }
+  /// The last time that the engine's own timer came.
+  MonoTime last_tick() const { return last_tick_; }
+  /// How late that was.
+  Duration lag() const { return lag_; }
+  /// Called at each tick: the watchdog is fed from here, by the engine's own loop.
+  void on_tick(std::function<void(MonoTime)> tick) { tick_ = std::move(tick); }
+
+ private:
+  void take(const Event& event);
+  void notice_trouble(MonoTime now);
+  void arm(MonoTime at);
+
+  Engine engine_;
+  RunEffect run_effect_;
+  std::function<void(MonoTime)> tick_;
+  asio::steady_timer timer_;
+  MonoTime wake_at_{};
+  MonoTime armed_for_{};
+  MonoTime last_tick_{};
+  Duration lag_{};
+  Duration suspended_{};
+  Duration wall_offset_{};
+  std::vector<Event> waiting_;
+  bool busy_ = false;
+  bool stopped_ = false;
+  std::shared_ptr<const Snapshot> snapshot_;
+};
+
+}  // namespace pointsman

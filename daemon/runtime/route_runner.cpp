@@ -1,0 +1,123 @@
+#include "daemon/runtime/route_runner.hpp"
+
+#include "probes/clock.hpp"
+
+namespace pointsman {
+
+struct RouteRunner::Looking {
+  RouteName route;
+  std::vector<std::shared_ptr<Adapter>> adapters;
+  std::vector<PoolerObservation> seen;
+  std::size_t missing = 0;
+};
+
+struct RouteRunner::Switching {
+  SwitchRoute order;
+  std::vector<std::shared_ptr<Adapter>> adapters;
+  std::vector<SwitchReport> reports;
+  std::size_t missing = 0;
+};
+
+RouteRunner::RouteRunner(TaskGroup& tasks, Journal& journal, Give give)
+    : tasks_(tasks), journal_(journal), give_(std::move(give)) {}
+
+void RouteRunner::observe(const ObserveRoute& effect) {
+  auto look = std::make_shared<Looking>();
+  look->route = effect.route;
+  look->adapters = adapters_[effect.route];
+  look->seen.resize(look->adapters.size());
+  look->missing = look->adapters.size();
+  if (look->missing == 0) return give_(RouteObserved{effect.route, {}});
+  for (std::size_t i = 0; i < look->adapters.size(); ++i) tasks_.spawn(async_observe(look, i));
+}
+
+asio::awaitable<void> RouteRunner::async_observe(std::shared_ptr<Looking> look, std::size_t index) {
+  PoolerObservation seen;
+  try {
+    seen = co_await look->adapters[index]->async_observe(look->route);
+  } catch (const std::exception& e) {
+    seen.error = e.what();
+  }
+  look->seen[index] = std::move(seen);
+  if (--look->missing == 0) give_(RouteObserved{look->route, std::move(look->seen)});
+}
+
+void RouteRunner::switch_route(const SwitchRoute& order) {
+  auto act = std::make_shared<Switching>();
+  act->order = order;
+  act->adapters = adapters_[order.route];
+  act->reports.resize(act->adapters.size());
+  act->missing = act->adapters.size();
+  if (act->missing == 0) return finish(*act);
+  for (std::size_t i = 0; i < act->adapters.size(); ++i) tasks_.spawn(async_switch(act, i));
+}
+
+asio::awaitable<void> RouteRunner::async_switch(std::shared_ptr<Switching> act, std::size_t index) {
+  const std::uint64_t id = journal_.next_intent_id();
+  bool intended = false;
+  Intend intend = [this, id, act, &intended](std::string steps) {
+    intended = true;
+    return async_intend(id, act->order.route.text, std::move(steps));
+  };
+  SwitchReport report;
+  try {
+    SwitchRoute order = act->order;
+    report = co_await act->adapters[index]->async_switch(std::move(order), std::move(intend));
+  } catch (const std::exception& e) {
+    report = {ActionOutcome::unknown, e.what(), Verified::no, false};
+  }
+  if (intended) journal_.outcome(id, report.outcome, report.message, wall_now());
+  act->reports[index] = std::move(report);
+  if (--act->missing == 0) finish(*act);
+}
+
+asio::awaitable<void> RouteRunner::async_intend(std::uint64_t id, std::string route,
+                                                std::string steps) {
+  Intent intent{id, std::move(route), "switch", std::move(steps), wall_now()};
+  co_await journal_.async_intent(std::move(intent));
+}
+
+/// All poolers or none: one that failed makes the whole fail, and the proof is the weakest of them.
+void RouteRunner::finish(const Switching& act) {
+  ActionFinished done{act.order.id, act.order.route, ActionOutcome::ok, "", Verified::query, false};
+  if (act.reports.empty()) {
+    done.outcome = ActionOutcome::failed;
+    done.message = "the route has no pooler that this version can drive";
+    done.verified = Verified::no;
+  }
+  for (const SwitchReport& report : act.reports) {
+    if (report.outcome == ActionOutcome::unknown) done.outcome = ActionOutcome::unknown;
+    if (report.outcome == ActionOutcome::failed && done.outcome == ActionOutcome::ok) {
+      done.outcome = ActionOutcome::failed;
+    }
+    done.verified = std::min(done.verified, report.verified);
+    done.rolled_back = done.rolled_back || report.rolled_back;
+    if (!report.message.empty())
+      done.message += (done.message.empty() ? "" : "; ") + report.message;
+  }
+  give_(std::move(done));
+}
+
+void RouteRunner::recover(std::vector<Intent> unfinished, std::function<void()> done) {
+  tasks_.spawn(async_recover(std::move(unfinished), std::move(done)));
+}
+
+asio::awaitable<void> RouteRunner::async_recover(std::vector<Intent> unfinished,
+                                                 std::function<void()> done) {
+  for (const Intent& intent : unfinished) {
+    // A route has one intent for each pooler; undoing asks the pooler first, so asking all is
+    // harmless.
+    std::string message = "the daemon ended in the middle of it; looked at again at the start";
+    for (const auto& adapter : adapters_[RouteName(intent.subject)]) {
+      try {
+        co_await adapter->async_recover(intent.steps);
+      } catch (const std::exception& e) {
+        message += std::string(": ") + e.what();
+      }
+    }
+    journal_.outcome(intent.id, ActionOutcome::unknown, message, wall_now());
+  }
+  done();
+}
+
+}  // namespace pointsman

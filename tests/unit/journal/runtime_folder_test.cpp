@@ -1,0 +1,85 @@
+#include "daemon/journal/runtime_folder.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "probes/clock.hpp"
+#include "tests/unit/journal/folder.hpp"
+
+using namespace pointsman;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Fixture {
+  TestFolder folder;
+  std::shared_ptr<RuntimeFolder> runtime = std::make_shared<RuntimeFolder>(folder.path);
+  void settle() { REQUIRE(runtime->wait_idle(mono_now() + 5s)); }
+  bool keep(const Intent& intent) {
+    bool kept = false;
+    runtime->keep_intent(intent, [&kept](bool done) { kept = done; });
+    settle();
+    return kept;
+  }
+};
+
+const Intent intent{123, "bud", "switch", R"({"file":"/x \"y\""})", WallTime{5ms}};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "an intent is kept with its outcome, and removed when it was taken in") {
+  CHECK(runtime->may_hold());  // it might: nobody looked yet
+  CHECK(runtime->read().empty());
+  CHECK_FALSE(runtime->may_hold());
+
+  REQUIRE(keep(intent));
+  CHECK(std::filesystem::exists(folder.path / "intents" / "123.json"));
+  CHECK(runtime->may_hold());
+  auto entries = runtime->read();
+  REQUIRE(entries.size() == 1);
+  REQUIRE(entries[0].intent);
+  CHECK(entries[0].intent->steps == intent.steps);
+  CHECK(entries[0].intent->at == intent.at);
+  CHECK_FALSE(entries[0].outcome);
+
+  const auto before_outcome = entries[0];
+  runtime->keep_outcome({123, ActionOutcome::failed, "rolled back", WallTime{9ms}});
+  settle();
+  runtime->remove(before_outcome);  // it was written again since: it stays
+  entries = runtime->read();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].intent);
+  REQUIRE(entries[0].outcome);
+  CHECK(entries[0].outcome->outcome == ActionOutcome::failed);
+  runtime->remove(entries[0]);
+  CHECK(runtime->read().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "route memories are kept, the last of each route") {
+  runtime->keep_memory({{RouteName("bud"), {ProbeName("a")}, "7", 1, 1}, WallTime{1ms}});
+  runtime->keep_memory({{RouteName("bud"), {ProbeName("b")}, "7", 2, 2}, WallTime{2ms}});
+  runtime->keep_memory(
+      {{RouteName("ro"), {ProbeName("a"), ProbeName("b")}, "7", 2, 1}, WallTime{2ms}});
+  settle();
+  const auto entries = runtime->read();
+  REQUIRE(entries.size() == 1);
+  REQUIRE(entries[0].memories.size() == 2);
+  CHECK(entries[0].memories[0].memory.targets == std::vector{ProbeName("b")});
+  CHECK(entries[0].memories[1].memory.targets.size() == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "files that are not ours are left alone, half-written ones of ours go") {
+  REQUIRE(keep(intent));
+  const auto intents = folder.path / "intents";
+  write_file(intents / "nonsense.json", "{");
+  write_file(intents / "5.json", R"({"intent":{"id":"five"}})");
+  write_file(intents / "6.json.new", R"({"int)");
+  CHECK(runtime->read().size() == 1);
+  CHECK(std::filesystem::exists(intents / "nonsense.json"));
+  CHECK(std::filesystem::exists(intents / "5.json"));
+  CHECK_FALSE(std::filesystem::exists(intents / "6.json.new"));
+}
+
+TEST_CASE_METHOD(Fixture, "a folder that can not be written says so") {
+  write_file(folder.path / "intents", "a file where the folder should be");
+  CHECK_FALSE(keep(intent));
+}

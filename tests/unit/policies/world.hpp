@@ -1,0 +1,180 @@
+// A small world for tests of the engine: probes answer as the test says, the pooler shows what it
+// was last switched to, time is virtual. Nothing sleeps.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "policies/engine.hpp"
+
+namespace pointsman::testing {
+
+using namespace std::chrono_literals;
+
+inline Finding primary(std::uint32_t timeline, std::string system_id = "S") {
+  PostgresFacts facts;
+  facts.role = PostgresRole::primary;
+  facts.timeline = timeline;
+  facts.lsn = 1000;
+  facts.system_id = std::move(system_id);
+  return {Outcome::pass, Reason::ok, "", facts};
+}
+inline Finding standby(bool receiving = true, std::string system_id = "S") {
+  PostgresFacts facts;
+  facts.role = PostgresRole::standby;
+  facts.timeline = 1;
+  facts.lsn = 1000;
+  facts.receiving = receiving;
+  facts.lag_seconds = Duration::zero();
+  facts.system_id = std::move(system_id);
+  return {Outcome::pass, Reason::ok, "", facts};
+}
+inline Finding fail(Reason reason) {
+  return {Outcome::fail, reason, "down", {}};
+}
+inline Finding pass() {
+  return {Outcome::pass, Reason::ok, "", {}};
+}
+
+inline ProbePolicy probe_policy(const std::string& name, ProbeKind kind, std::uint16_t port = 0) {
+  ProbePolicy p;
+  p.name = ProbeName(name);
+  p.kind = kind;
+  p.interval = p.down_interval = 5s;
+  p.fast_interval = 1s;
+  p.timeout = 2s;
+  p.fingerprint = name;
+  if (port != 0) p.endpoint = Endpoint{"127.0.0.1", port};
+  return p;
+}
+
+class World {
+ public:
+  std::map<ProbeName, Finding> answers;           ///< what each probe finds when it runs
+  std::map<ProbeName, Duration> latency;          ///< how long a run takes; default 1 ms
+  std::map<RouteName, PoolerObservation> pooler;  ///< what each route's pooler has in effect
+  ActionOutcome switch_outcome = ActionOutcome::ok;
+  bool pooler_takes_switches = true;
+  std::vector<SwitchRoute> switches;  ///< asked for, verify apart
+  std::vector<Record> records;
+  std::map<ProbeName, int> runs;
+  Engine engine;
+  MonoTime now{1h};
+
+  void load(PolicySet policy) {
+    for (const auto& [name, p] : policy.probes) {
+      if (!answers.contains(name)) answers[name] = pass();
+    }
+    give(PolicyLoaded{std::make_shared<const PolicySet>(std::move(policy))});
+  }
+  void lead(const std::string& route, std::uint16_t port) {
+    PoolerObservation o;
+    o.reachable = o.listed = true;
+    o.file = FileState::as_wanted;
+    o.addresses = {{"127.0.0.1", port}};
+    pooler[RouteName(route)] = o;
+  }
+  void give(const Event& event) {
+    Decision decision = engine.step(now, event);
+    wake_at_ = decision.wake_at;
+    for (Effect& effect : decision.effects) std::visit([this](auto& e) { run(e); }, effect);
+  }
+  /// Lets time pass, delivering what falls due, in order.
+  void pass_time(Duration duration) {
+    const MonoTime end = now + duration;
+    for (;;) {
+      const MonoTime next =
+          pending_.empty() ? wake_at_ : std::min(wake_at_, pending_.begin()->first);
+      if (next > end) break;
+      now = std::max(now, next);
+      if (!pending_.empty() && pending_.begin()->first <= now) {
+        const auto make = pending_.begin()->second;
+        pending_.erase(pending_.begin());
+        give(make());
+      } else {
+        give(Wake{});
+      }
+    }
+    now = end;
+  }
+  std::shared_ptr<const Snapshot> see() { return engine.snapshot(now); }
+  const RouteView& route(const std::string& name) {
+    seen_ = see();
+    return seen_->routes.at(RouteName(name));
+  }
+  State state_of(const std::string& probe) { return see()->probes.at(ProbeName(probe)).state; }
+  State service(const std::string& name) { return see()->services.at(ServiceName(name)).state; }
+
+ private:
+  void run(const RunProbe& effect) {
+    ++runs[effect.probe];
+    const MonoTime started = now;
+    const Duration takes = latency.contains(effect.probe) ? latency[effect.probe] : Duration{1ms};
+    const ProbeName name = effect.probe;
+    pending_.emplace(now + takes, [this, name, started, takes] {
+      return Event{SampleTaken{Sample{name, started, started + takes, answers[name]}}};
+    });
+  }
+  void run(const ObserveRoute& effect) {
+    const RouteName route = effect.route;
+    pending_.emplace(now + 1ms, [this, route] {
+      return Event{RouteObserved{route, {pooler[route]}}};
+    });
+  }
+  void run(const SwitchRoute& effect) {
+    if (effect.cause != SwitchCause::verify) switches.push_back(effect);
+    const SwitchRoute order = effect;
+    pending_.emplace(now + 10ms, [this, order] {
+      if (pooler_takes_switches && order.cause != SwitchCause::verify) {
+        PoolerObservation& o = pooler[order.route];
+        o.addresses.clear();
+        for (const SwitchTarget& target : order.to) o.addresses.push_back(target.endpoint);
+        o.file = FileState::as_wanted;
+      }
+      ActionFinished done{order.id, order.route, switch_outcome, "done", Verified::query, false};
+      if (switch_outcome != ActionOutcome::ok) done.verified = Verified::no;
+      return Event{done};
+    });
+  }
+  void run(const Record& effect) { records.push_back(effect); }
+
+  MonoTime wake_at_{};
+  std::multimap<MonoTime, std::function<Event()>> pending_;
+  std::shared_ptr<const Snapshot> seen_;
+};
+
+/// primary (5001), replica-1 (5002), replica-2 (5003); route bud for writes, bud_ro for reads.
+inline PolicySet bud_policy() {
+  PolicySet set;
+  std::uint16_t port = 5001;
+  for (const char* name : {"primary", "replica-1", "replica-2"}) {
+    set.probes[ProbeName(name)] = probe_policy(name, ProbeKind::postgres, port++);
+  }
+  RoutePolicy bud;
+  bud.name = RouteName("bud");
+  bud.via = {ViaKind::pgbouncer};
+  bud.candidates = {ProbeName("primary"), ProbeName("replica-1"), ProbeName("replica-2")};
+  bud.require = Require::writable;
+  bud.fingerprint = "bud";
+  set.routes[bud.name] = bud;
+  RoutePolicy reads = bud;
+  reads.name = RouteName("bud_ro");
+  reads.candidates = {ProbeName("replica-1"), ProbeName("replica-2")};
+  reads.require = Require::standby;
+  reads.balance = Balance::round_robin;
+  reads.fallback = RouteName("bud");
+  reads.failback = Duration{30s};
+  reads.fingerprint = "bud_ro";
+  set.routes[reads.name] = reads;
+  ServicePolicy database;
+  database.name = ServiceName("database");
+  database.members = {RouteName("bud"), RouteName("bud_ro")};
+  database.need = 2;
+  set.services[database.name] = database;
+  return set;
+}
+
+}  // namespace pointsman::testing

@@ -12,7 +12,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # `"literal" + std::string` and the growth of vectors (GCC bugs 105651, 105329). The build with
   # clang has these warnings on.
   add_compile_options(-fcoroutines -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-restrict
-                      -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
+                      -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread
+                      -Wno-mismatched-new-delete)  # Asio's frames of coroutines at -O2, bug 103993
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   # -O3 builds half as slowly again and serves no faster: the time goes to the kernel.
@@ -20,6 +21,9 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_options(-g1 -ffunction-sections -fdata-sections -fstack-protector-strong)
   add_compile_definitions(_FORTIFY_SOURCE=2)
   add_link_options(-Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now)
+endif()
+if(POINTSMAN_FAULT_POINTS)
+  add_compile_definitions(POINTSMAN_FAULT_POINTS)
 endif()
 if(POINTSMAN_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all)

@@ -58,6 +58,8 @@ class App {
   void operator()(const RunProbe& effect) { probes_.run(effect.probe); }
   void operator()(const ObserveRoute& effect) { routes_.observe(effect); }
   void operator()(const SwitchRoute& effect) { routes_.switch_route(effect); }
+  template <class Other>
+  void operator()(const Other&) {}
   void operator()(const Record& record);
   CommandAnswer reload();
   void wait_for_signal();

@@ -141,6 +141,15 @@ void Engine::on(const ActionFinished& event) {
   evaluate_route(it->second);
 }
 
+void Engine::on(const StepFinished&) {}
+void Engine::on(const SwitchRequested&) {}
+void Engine::on(const SwitchCancelled&) {}
+void Engine::on(const AutomationSet&) {}
+void Engine::on(const FlagSet&) {}
+void Engine::on(const DrainSet&) {}
+void Engine::on(const IncidentAcknowledged&) {}
+void Engine::on(const StepApproved&) {}
+
 void Engine::on(const MemoryRestored& event) {
   for (const RouteMemory& memory : event.routes) {
     const auto it = routes_.find(memory.route);

@@ -45,6 +45,14 @@ class Engine {
   void on(const LoopDistrusted& event);
   void on(const RouteObserved& event);
   void on(const ActionFinished& event);
+  void on(const StepFinished& event);
+  void on(const SwitchRequested& event);
+  void on(const SwitchCancelled& event);
+  void on(const AutomationSet& event);
+  void on(const FlagSet& event);
+  void on(const DrainSet& event);
+  void on(const IncidentAcknowledged& event);
+  void on(const StepApproved& event);
   void on(const PolicyLoaded& event);
   void on(const MemoryRestored& event);
 

@@ -26,11 +26,28 @@ struct SwitchReport {
   bool rolled_back = false;
 };
 
+struct HoldReport {
+  bool ok = false;
+  bool held = false;
+  std::string message;  ///< why not; or what was done
+};
+
 class Adapter {
  public:
   virtual ~Adapter() = default;
   virtual asio::awaitable<PoolerObservation> async_observe(RouteName route) = 0;
   virtual asio::awaitable<SwitchReport> async_switch(SwitchRoute order, Intend intend) = 0;
+  /// Holds the clients of the route for a planned change, so that no query fails: pgbouncer's PAUSE
+  /// (KILL in session pooling). `held` only once no transaction is left on the old server; at the
+  /// deadline what was begun is undone. An adapter that cannot hold clients answers ok, held false.
+  virtual asio::awaitable<HoldReport> async_hold(RouteName route, Intend intend,
+                                                 MonoTime deadline) = 0;
+  /// Lets the clients go again, whether or not anything was switched. Empty, or what went wrong.
+  /// async_switch on a route that we hold lets them go by itself.
+  virtual asio::awaitable<std::string> async_release(RouteName route, MonoTime deadline) = 0;
+  /// Drops the server connections of the route, so that the pooler opens new ones to the same
+  /// target.
+  virtual asio::awaitable<SwitchReport> async_reconnect(RouteName route, MonoTime deadline) = 0;
   /// A start found this intent without an outcome: undo what only we can undo (a pause, a setting).
   virtual asio::awaitable<void> async_recover(std::string steps) = 0;
 };

@@ -33,8 +33,8 @@ inline asio::awaitable<void> async_sleep_until(MonoTime until) {
 /// caller must have called throw_if_cancelled(false).
 template <class T>
 asio::awaitable<T> async_until(MonoTime deadline, asio::awaitable<T> work) {
-  struct State {
-    explicit State(const asio::any_io_executor& executor) : wake(executor) {}
+  struct Running {
+    explicit Running(const asio::any_io_executor& executor) : wake(executor) {}
     asio::steady_timer wake;
     asio::cancellation_signal stop;
     std::optional<T> value;
@@ -42,7 +42,7 @@ asio::awaitable<T> async_until(MonoTime deadline, asio::awaitable<T> work) {
     bool done = false;
   };
   const auto executor = co_await asio::this_coro::executor;
-  const auto state = std::make_shared<State>(executor);
+  const auto state = std::make_shared<Running>(executor);
   state->wake.expires_at(to_steady(deadline));
   asio::co_spawn(executor, std::move(work),
                  asio::bind_cancellation_slot(state->stop.slot(),

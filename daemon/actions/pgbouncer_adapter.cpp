@@ -47,6 +47,16 @@ asio::awaitable<SwitchReport> PgbouncerAdapter::async_switch(SwitchRoute order, 
   co_return report;
 }
 
+asio::awaitable<HoldReport> PgbouncerAdapter::async_hold(RouteName, Intend, MonoTime) {
+  co_return HoldReport{};
+}
+asio::awaitable<std::string> PgbouncerAdapter::async_release(RouteName, MonoTime) {
+  co_return std::string();
+}
+asio::awaitable<SwitchReport> PgbouncerAdapter::async_reconnect(RouteName, MonoTime) {
+  co_return SwitchReport{};
+}
+
 asio::awaitable<void> PgbouncerAdapter::async_recover(std::string text) {
   const auto steps = steps_of_json(text);
   const bool is_ours = steps && steps->pooler == tools_.pooler->console().where() &&

@@ -25,6 +25,10 @@ class PgbouncerAdapter : public Adapter {
 
   asio::awaitable<PoolerObservation> async_observe(RouteName route) override;
   asio::awaitable<SwitchReport> async_switch(SwitchRoute order, Intend intend) override;
+  asio::awaitable<HoldReport> async_hold(RouteName route, Intend intend,
+                                         MonoTime deadline) override;
+  asio::awaitable<std::string> async_release(RouteName route, MonoTime deadline) override;
+  asio::awaitable<SwitchReport> async_reconnect(RouteName route, MonoTime deadline) override;
   asio::awaitable<void> async_recover(std::string steps) override;
 
  private:

@@ -114,8 +114,9 @@ void Journal::record(const Record& record, WallTime at) {
   EventRow row{at, std::string(to_text(record.kind)), record.subject, record.text, record.details};
   cut(row.text);
   for (auto& [name, value] : row.details) cut(value);
-  if (record.memory) shared_->push_memory({*record.memory, at});
-  shared_->push(std::move(row), record.memory ? Duration{} : Shared::group_wait);
+  const auto* route = std::get_if<RouteMemory>(&record.memory);
+  if (route) shared_->push_memory({*route, at});
+  shared_->push(std::move(row), route ? Duration{} : Shared::group_wait);
 }
 
 void Journal::sample(const Sample& sample, WallTime at) {

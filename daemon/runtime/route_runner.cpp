@@ -79,7 +79,11 @@ asio::awaitable<void> RouteRunner::async_intend(std::uint64_t id, std::string ro
 
 /// All poolers or none: one that failed makes the whole fail, and the proof is the weakest of them.
 void RouteRunner::finish(const Switching& act) {
-  ActionFinished done{act.order.id, act.order.route, ActionOutcome::ok, "", Verified::query, false};
+  ActionFinished done;
+  done.id = act.order.id;
+  done.route = act.order.route;
+  done.outcome = ActionOutcome::ok;
+  done.verified = Verified::query;
   if (act.reports.empty()) {
     done.outcome = ActionOutcome::failed;
     done.message = "the route has no pooler that this version can drive";

@@ -10,7 +10,9 @@
 #include <variant>
 #include <vector>
 
+#include "policies/model/alert.hpp"
 #include "policies/model/event.hpp"
+#include "policies/model/incident.hpp"
 #include "policies/model/names.hpp"
 #include "policies/model/time.hpp"
 
@@ -39,6 +41,8 @@ enum class SwitchCause {
   drift,        ///< what is in effect is not what was last put there
   adopt,        ///< the first time that we put it there
   verify,       ///< nothing to change: only the proof is wanted
+  request,      ///< a person asked for it
+  recovery,     ///< a ladder's step
 };
 
 /// Are the clients on the old targets to be cut at once, or may their transactions end?
@@ -59,9 +63,114 @@ struct SwitchRoute {
   std::vector<ProbeName> from;   ///< as observed; empty where it led to none of the candidates
   std::vector<SwitchTarget> to;  ///< at least one
   OldTargets old_targets = OldTargets::alive;
+  IncidentId incident{};
   Require require = Require::any;  ///< what the query through the pooler must find
   std::uint64_t epoch = 0;         ///< counts the switches of this route; goes into the file
   friend bool operator==(const SwitchRoute&, const SwitchRoute&) = default;
+};
+
+/// Which servers can be promoted, and how (`pg_promote`, `REPLICAOF NO ONE`).
+enum class ServerKind { postgres, redis };
+
+/// Promote `to`. Ends in ActionFinished. The shell journals the intent, looks once more that `to`
+/// is a standby of this cluster on this timeline, and polls until it takes writes. unknown: the
+/// deadline passed after it was asked; it may still happen.
+struct PromoteServer {
+  ActionId id{};
+  RouteName route;
+  ServerKind kind = ServerKind::postgres;
+  SwitchTarget from;  ///< the target that is lost; its probe may be empty
+  SwitchTarget to;
+  std::vector<SwitchTarget> others;  ///< Redis: those that are to follow the new master
+  std::string system_id;
+  std::uint32_t timeline = 0;  ///< of the standby, before; 0: not known
+  IncidentId incident{};
+  Duration timeout{};
+  friend bool operator==(const PromoteServer&, const PromoteServer&) = default;
+};
+
+/// Run a hook of the route. Ends in ActionFinished; failed unless it said that it succeeded.
+struct RunHook {
+  ActionId id{};
+  RouteName route;
+  HookKind hook = HookKind::fence;
+  SwitchTarget old_target, new_target;
+  IncidentId incident{};
+  friend bool operator==(const RunHook&, const RunHook&) = default;
+};
+
+/// Make an old Redis master that came back follow the new one, or cut it off. Ends in
+/// ActionFinished.
+struct DemoteServer {
+  ActionId id{};
+  RouteName route;
+  SwitchTarget server;      ///< the old master
+  SwitchTarget new_master;  ///< whom it is to follow
+  friend bool operator==(const DemoteServer&, const DemoteServer&) = default;
+};
+
+/// A planned change: hold the clients, make commits on `from` impossible, wait until `to` has all,
+/// promote, switch, let the clients go (FACTS section 9a). Ends in ActionFinished; until the
+/// promotion a step whose deadline passes undoes what was done.
+struct SwitchOver {
+  ActionId id{};
+  RequestId request{};
+  RouteName route;
+  ServerKind kind = ServerKind::postgres;
+  SwitchTarget from, to;
+  std::vector<SwitchTarget> others;
+  std::string system_id;
+  std::uint32_t timeline = 0;
+  std::uint64_t epoch = 0;
+  bool fenced = true;  ///< false: `--unfenced`, no demote hook is run
+  IncidentId incident{};
+  Duration promote_timeout{};
+  friend bool operator==(const SwitchOver&, const SwitchOver&) = default;
+};
+/// Stop a SwitchOver before its point of no return. Its ActionFinished says what came of it.
+struct CancelSwitchOver {
+  ActionId id{};
+  friend bool operator==(const CancelSwitchOver&, const CancelSwitchOver&) = default;
+};
+
+/// The pooler drops and reopens its server connections of this route. Ends in ActionFinished.
+struct ReconnectRoute {
+  ActionId id{};
+  RouteName route;
+  friend bool operator==(const ReconnectRoute&, const ReconnectRoute&) = default;
+};
+
+/// Run a step of a ladder. Ends in StepFinished. Those that the engine does itself (flags,
+/// switches, waiting, approval, alerts) never leave it.
+struct RunStep {
+  ActionId id{};
+  LadderName ladder;
+  int step = 0;     ///< index in LadderPolicy::steps
+  int attempt = 1;  ///< counts the retries of a step
+  StepPolicy policy;
+  IncidentId incident{};
+  std::string subject;  ///< of the trigger
+  friend bool operator==(const RunStep&, const RunStep&) = default;
+};
+
+/// The flag's file is to be there, or not. Idempotent; nothing comes back.
+struct WriteFlag {
+  FlagName flag;
+  bool set = true;
+  std::string reason;
+  friend bool operator==(const WriteFlag&, const WriteFlag&) = default;
+};
+
+/// Deliver this, now or when it can be. Nothing comes back.
+struct SendAlert {
+  Alert alert;
+  friend bool operator==(const SendAlert&, const SendAlert&) = default;
+};
+
+/// The incident as it is now: the journal keeps the last of each.
+struct StoreIncident {
+  Incident incident;
+  friend bool operator==(const StoreIncident&, const StoreIncident&) = default;
 };
 
 /// What is written down. The shell adds the wall-clock time.
@@ -76,19 +185,30 @@ enum class RecordKind {
   outcome,    ///< how an action ended
   route,      ///< where a route leads, verified: what MemoryRestored brings back
   distrust,   ///< samples are not trusted for a while, and why
+  ladder,     ///< a run of a ladder began, a step began or ended, it ended
+  operation,  ///< an operator did something: paused, set a flag, asked for a switch
   policy,     ///< a policy came into force
 };
+
+struct FlagCleared {
+  FlagName flag;
+  friend bool operator==(const FlagCleared&, const FlagCleared&) = default;
+};
+using Memory = std::variant<std::monostate, RouteMemory, LadderMemory, FlagMemory, FlagCleared,
+                            AutomationSet, DrainSet>;
 
 struct Record {
   RecordKind kind = RecordKind::decision;
   std::string subject;  ///< name of the probe, service or route
   std::string text;     ///< one sentence for a person
   std::vector<std::pair<std::string, std::string>> details;  ///< evidence, in order
-  std::optional<RouteMemory> memory;                         ///< kind route only
+  Memory memory;  ///< kinds route, ladder and operation: what MemoryRestored brings back
   friend bool operator==(const Record&, const Record&) = default;
 };
 
-using Effect = std::variant<RunProbe, ObserveRoute, SwitchRoute, Record>;
+using Effect = std::variant<RunProbe, ObserveRoute, SwitchRoute, PromoteServer, RunHook,
+                            DemoteServer, SwitchOver, CancelSwitchOver, ReconnectRoute, RunStep,
+                            WriteFlag, SendAlert, StoreIncident, Record>;
 
 /// What one step decided.
 struct Decision {
@@ -98,6 +218,7 @@ struct Decision {
 
 std::string_view to_text(SwitchCause cause);
 std::string_view to_text(RecordKind kind);
+std::string_view to_text(ServerKind kind);
 std::string_view to_text(OldTargets old_targets);
 
 }  // namespace pointsman

@@ -84,7 +84,67 @@ struct ActionFinished {
   std::string message;  ///< what was done or why it failed, one line
   Verified verified = Verified::no;
   bool rolled_back = false;
+  /// Of a promotion that ended ok: the new timeline and where it begins (Redis: the offset).
+  std::optional<std::uint32_t> timeline{};
+  std::optional<std::uint64_t> promotion_lsn{};
   friend bool operator==(const ActionFinished&, const ActionFinished&) = default;
+};
+
+/// A ladder's step that RunStep asked for has ended. Exactly one follows each.
+struct StepFinished {
+  ActionId id{};
+  LadderName ladder;
+  ActionOutcome outcome = ActionOutcome::unknown;
+  std::string message;  ///< one line, no secret
+  friend bool operator==(const StepFinished&, const StepFinished&) = default;
+};
+
+/// An operator's commands, as they come over the control socket. `by` is who asked ("uid 1000").
+struct SwitchRequested {
+  RequestId request{};
+  RouteName route;
+  std::optional<ProbeName> to;  ///< absent: the best other candidate
+  bool dry_run = false;
+  bool allow_data_loss = false;  ///< overrides the lag guard, once
+  bool unfenced = false;         ///< promotes without `demote:`; recorded
+  std::string by;
+  friend bool operator==(const SwitchRequested&, const SwitchRequested&) = default;
+};
+struct SwitchCancelled {
+  RequestId request{};
+  friend bool operator==(const SwitchCancelled&, const SwitchCancelled&) = default;
+};
+/// `pause` and `resume`: nothing automatic happens while paused. Survives a restart.
+struct AutomationSet {
+  bool paused = false;
+  std::string reason, by;
+  std::optional<MonoTime> until;
+  friend bool operator==(const AutomationSet&, const AutomationSet&) = default;
+};
+struct FlagSet {
+  FlagName flag;
+  bool set = true;
+  std::string reason, by;
+  std::optional<MonoTime> until;
+  friend bool operator==(const FlagSet&, const FlagSet&) = default;
+};
+/// `drain` and `undrain`: the balancer is told to send no traffic.
+struct DrainSet {
+  bool drained = true;
+  std::string reason, by;
+  friend bool operator==(const DrainSet&, const DrainSet&) = default;
+};
+struct IncidentAcknowledged {
+  IncidentId incident{};
+  std::string by, reason;
+  friend bool operator==(const IncidentAcknowledged&, const IncidentAcknowledged&) = default;
+};
+/// `approve ID` and `refuse ID`: ID is the action of the step that waits.
+struct StepApproved {
+  ActionId id{};
+  bool approved = true;
+  std::string by;
+  friend bool operator==(const StepApproved&, const StepApproved&) = default;
 };
 
 /// A new policy is in force. The first event of all; later ones are reloads.
@@ -102,13 +162,58 @@ struct RouteMemory {
   std::uint64_t epoch = 0;
   friend bool operator==(const RouteMemory&, const RouteMemory&) = default;
 };
+
+/// A promotion whose intent has no outcome: it may have happened, may still happen, or may not.
+struct PromotionMemory {
+  RouteName route;
+  ProbeName from, to;
+  std::uint32_t timeline = 0;  ///< before it
+  MonoTime at{};
+  friend bool operator==(const PromotionMemory&, const PromotionMemory&) = default;
+};
+
+/// A ladder as it stood: what its keeper needs to go on (policies/recovery).
+struct LadderMemory {
+  LadderName ladder;
+  std::string phase;  ///< a word of the keeper's
+  int step = 0, attempt = 0;
+  IncidentId incident{};
+  ActionId action{};       ///< of the step under way; none: 0
+  MonoTime phase_since{};  ///< when the phase began
+  std::optional<MonoTime> cooldown_until;
+  std::vector<MonoTime> runs;  ///< starts of the runs that the limits count, oldest first
+  friend bool operator==(const LadderMemory&, const LadderMemory&) = default;
+};
+
+/// A flag that is set: by whom, why, until when, and whose recovery clears it.
+struct FlagMemory {
+  FlagName flag;
+  MonoTime since{};
+  std::string reason, by;
+  std::optional<MonoTime> until;
+  std::optional<LadderName> until_recovered;
+  friend bool operator==(const FlagMemory&, const FlagMemory&) = default;
+};
+
+struct Incident;  // policies/model/incident.hpp
+
 struct MemoryRestored {
   std::vector<RouteMemory> routes;
+  std::vector<PromotionMemory> promotions{};
+  std::vector<LadderMemory> ladders{};
+  std::vector<FlagMemory> flags{};
+  std::optional<AutomationSet> automation{};
+  std::optional<DrainSet> drain{};
+  /// The open ones, and the newest closed; oldest first. Shared, since Incident needs this header.
+  std::vector<std::shared_ptr<const Incident>> incidents{};
+  std::uint64_t last_incident = 0;
   friend bool operator==(const MemoryRestored&, const MemoryRestored&) = default;
 };
 
-using Event = std::variant<Wake, SampleTaken, SessionEnded, LoopDistrusted, RouteObserved,
-                           ActionFinished, PolicyLoaded, MemoryRestored>;
+using Event =
+    std::variant<Wake, SampleTaken, SessionEnded, LoopDistrusted, RouteObserved, ActionFinished,
+                 StepFinished, SwitchRequested, SwitchCancelled, AutomationSet, FlagSet, DrainSet,
+                 IncidentAcknowledged, StepApproved, PolicyLoaded, MemoryRestored>;
 
 std::string_view to_text(SessionEnd how);
 std::string_view to_text(FileState state);

@@ -55,6 +55,9 @@ void visit_facts(V& visit, const PostgresFacts& f) {
   optional_seconds(visit, "receiver_silent_seconds", f.receiver_silent);
   optional_fact(visit, "connections", f.connections);
   optional_fact(visit, "max_connections", f.max_connections);
+  optional_seconds(visit, "wal_receiver_timeout_seconds", f.wal_receiver_timeout);
+  optional_seconds(visit, "apply_delay_seconds", f.apply_delay);
+  optional_fact(visit, "may_promote", f.may_promote);
   text_fact(visit, "system_id", f.system_id);
   text_fact(visit, "version", f.version);
 }
@@ -69,6 +72,7 @@ void visit_facts(V& visit, const RedisFacts& f) {
   optional_fact(visit, "used_memory", f.used_memory);
   optional_fact(visit, "maxmemory", f.maxmemory);
   visit("loading", FactValue{f.loading});
+  optional_fact(visit, "sentinels", f.sentinels);
 }
 
 template <class V>

@@ -25,9 +25,16 @@ struct Name {
 using ProbeName = Name<struct ProbeTag>;
 using ServiceName = Name<struct ServiceTag>;
 using RouteName = Name<struct RouteTag>;
+using LadderName = Name<struct LadderTag>;
+using FlagName = Name<struct FlagTag>;
+using NotifierName = Name<struct NotifierTag>;
 
 /// One act on the world. Unique for the life of the daemon; the journal adds its start to it.
 enum class ActionId : std::uint64_t {};
+/// Counted up over restarts (the journal remembers the last); printed as a plain number.
+enum class IncidentId : std::uint64_t {};
+/// What an operator asked for over the control socket; made by the shell.
+enum class RequestId : std::uint64_t {};
 
 /// Where a server is, as the pooler is told: a host (name or numeric) or the folder of a unix
 /// socket.

@@ -19,6 +19,9 @@
 
 namespace pointsman {
 
+/// What samples add up to: of a probe, a service, a route.
+enum class State { unknown, healthy, degraded, unhealthy };
+
 /// observe: decide, journal and report, touch nothing.
 enum class Mode { act, observe };
 
@@ -69,6 +72,18 @@ enum class ViaKind { pgbouncer, haproxy, file };
 /// Failback: manual when absent, else after the preferred target has been well for this long.
 using Failback = std::optional<Duration>;
 
+/// Hooks of a route, run by the shell (SPEC section 6). The core knows only which there are.
+enum class HookKind { fence, demote, undemote, after_promote };
+
+/// `promote:`: this host promotes by itself (DRIVE). Absent: it follows.
+struct PromotePolicy {
+  std::vector<std::string> when;         ///< ids of rows of the diagnosis table; at least one
+  Lag max_lag = std::uint64_t{1} << 20;  ///< of the best candidate, against the primary's last seen
+  Duration timeout{std::chrono::seconds{30}};
+  bool sole_promoter = false;
+  friend bool operator==(const PromotePolicy&, const PromotePolicy&) = default;
+};
+
 struct RoutePolicy {
   RouteName name;
   std::vector<ViaKind> via;           ///< one each pooler; the addresses are the shell's business
@@ -79,12 +94,76 @@ struct RoutePolicy {
   Failback failback;
   Duration hold_down{std::chrono::seconds{60}};
   std::optional<Lag> max_lag;
+  std::optional<PromotePolicy> promote;
+  std::set<HookKind> hooks;  ///< those that are configured
+  /// How long a primary that was told to stop by its administrator is waited for.
+  Duration restart_grace{std::chrono::seconds{15}};
   std::optional<RouteName> fallback;  ///< balanced routes: where reads go when no candidate fits
   Duration observe_interval{std::chrono::seconds{5}};       ///< how often what is in effect is read
   Duration observe_fast_interval{std::chrono::seconds{1}};  ///< while it is not as desired
   /// Changes when anything about the route does (its poolers included): it is verified anew.
   std::string fingerprint;
   friend bool operator==(const RoutePolicy&, const RoutePolicy&) = default;
+};
+
+enum class StepKind {
+  reconnect,
+  switch_route,
+  promote,
+  set_flag,
+  clear_flag,
+  restart_unit,
+  reload_unit,
+  exec,
+  http,
+  drain,
+  notify,
+  backup,
+  wait,
+  approve
+};
+
+/// One step of a ladder. What exec and http need besides (argv, URL) stays with the shell, which
+/// finds it by ladder and index.
+struct StepPolicy {
+  StepKind kind = StepKind::wait;
+  RouteName route;   ///< reconnect, switch, promote
+  std::string name;  ///< of the flag, unit, notifier or backup; the question of approve; else what
+                     ///< the step is called in texts
+  std::optional<Duration> hold;  ///< set_flag: `for`; wait: how long; approve: until it expires
+  bool until_recovered = false;  ///< set_flag: cleared when the trigger's subject is healthy again
+  Duration timeout{std::chrono::seconds{30}};
+  int retries = 0;  ///< more tries of a step that failed, at once; never of one that is unknown
+  std::optional<Duration> verify_within;  ///< else the ladder's
+  friend bool operator==(const StepPolicy&, const StepPolicy&) = default;
+};
+
+/// `when:` holds as long as the subject is in `state` (or worse, for degraded). Never unknown.
+struct Trigger {
+  Member subject;
+  State state = State::unhealthy;  ///< degraded or unhealthy
+  Duration hold{};
+  friend bool operator==(const Trigger&, const Trigger&) = default;
+};
+
+struct LadderPolicy {
+  LadderName name;
+  Trigger when;
+  std::vector<StepPolicy> steps;  ///< none: straight to exhausted
+  Duration verify_within{std::chrono::seconds{30}};
+  Duration retry_after{std::chrono::seconds{30}};
+  std::vector<NotifierName> escalate;  ///< told when exhausted
+  Duration cooldown{std::chrono::minutes{10}};
+  std::optional<int> max_per_hour, max_per_day;
+  std::string fingerprint;  ///< changes when anything about it does
+  friend bool operator==(const LadderPolicy&, const LadderPolicy&) = default;
+};
+
+/// What a notifier is told without being named by a step or `escalate`: incidents of a severity.
+struct NotifierPolicy {
+  NotifierName name;
+  bool on_warning = false, on_critical = false;
+  friend bool operator==(const NotifierPolicy&, const NotifierPolicy&) = default;
 };
 
 /// Ordered by name, so that every walk over it is the same in the daemon, a replay and a
@@ -94,9 +173,12 @@ struct PolicySet {
   std::map<ProbeName, ProbePolicy> probes;
   std::map<ServiceName, ServicePolicy> services;  ///< no cycles
   std::map<RouteName, RoutePolicy> routes;        ///< no cycles through fallback
+  std::map<LadderName, LadderPolicy> recovery;
+  std::map<NotifierName, NotifierPolicy> notify;
   friend bool operator==(const PolicySet&, const PolicySet&) = default;
 };
 
+std::string_view to_text(State state);
 std::string_view to_text(Mode mode);
 std::string_view to_text(ProbeKind kind);
 std::string_view to_text(Scope scope);
@@ -104,6 +186,8 @@ std::string_view to_text(Require require);
 std::string_view to_text(SwitchMode mode);
 std::string_view to_text(Balance balance);
 std::string_view to_text(ViaKind kind);
+std::string_view to_text(HookKind kind);
+std::string_view to_text(StepKind kind);
 /// As the YAML writes a member: "disk", "database" or "route:bud".
 std::string to_text(const Member& member);
 

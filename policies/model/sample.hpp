@@ -61,15 +61,18 @@ struct PostgresFacts {
   bool read_only = false;  ///< a primary whose sessions default to read only
   std::optional<std::uint32_t> timeline;
   std::optional<std::uint64_t> lsn;         ///< written (primary) or received (standby)
-  std::optional<std::uint64_t> replay_lsn;  ///< standby only
+  std::optional<std::uint64_t> replay_lsn;  ///< of a promoted primary: where its timeline began
   std::optional<std::int64_t> lag_bytes;    ///< received and not yet replayed
   std::optional<Duration> lag_seconds;      ///< 0 when all received is replayed and WAL is received
   std::optional<bool> receiving;            ///< a WAL receiver is there and streaming
   std::optional<Duration> receiver_silent;  ///< since the receiver's last message (pg_monitor)
   std::optional<std::int64_t> connections;
   std::optional<std::int64_t> max_connections;
-  std::string system_id;  ///< empty: not known
-  std::string version;    ///< "15.20"
+  std::optional<Duration> wal_receiver_timeout;  ///< the setting; zero: none
+  std::optional<Duration> apply_delay;           ///< recovery_min_apply_delay
+  std::optional<bool> may_promote;               ///< our role may call pg_promote
+  std::string system_id;                         ///< empty: not known
+  std::string version;                           ///< "15.20"
   friend bool operator==(const PostgresFacts&, const PostgresFacts&) = default;
 };
 
@@ -82,6 +85,7 @@ struct RedisFacts {
   std::optional<std::int64_t> used_memory;  ///< bytes
   std::optional<std::int64_t> maxmemory;    ///< bytes; 0 is no limit
   bool loading = false;
+  std::optional<std::int64_t> sentinels;  ///< live Sentinels that watch it
   friend bool operator==(const RedisFacts&, const RedisFacts&) = default;
 };
 

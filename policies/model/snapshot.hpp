@@ -21,8 +21,6 @@
 
 namespace pointsman {
 
-enum class State { unknown, healthy, degraded, unhealthy };
-
 /// Cumulative; a metric's counter and histogram. Bounds of the histogram: duration_bounds.
 inline constexpr double duration_bounds_seconds[] = {
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
@@ -104,6 +102,38 @@ struct RouteView {
   RouteCounters counters;
 };
 
+/// What became of an operator's request. The last `kept_requests` are kept.
+inline constexpr std::size_t kept_requests = 20;
+enum class RequestState { running, done, failed, refused };
+struct RequestView {
+  RouteName route;
+  MonoTime at{};
+  RequestState state = RequestState::running;
+  std::vector<std::string> lines;  ///< the plan, then what happened, in order
+};
+
+/// A ladder as it stands.
+struct LadderView {
+  std::string phase;  ///< policies/recovery: idle, waiting, step, verify, …
+  MonoTime since{};
+  bool triggered = false;  ///< its trigger holds now
+  int step = 0, steps = 0, attempt = 0;
+  std::string step_text;  ///< "switch bud"; empty when idle
+  ActionId approval{};    ///< what `approve` and `refuse` take; 0: nothing waits for approval
+  IncidentId incident{};
+  std::optional<MonoTime> until;  ///< when the phase ends by itself
+  std::vector<Guard> guards;
+  std::uint64_t runs = 0, skipped = 0;
+  std::string last_end;  ///< how the last run ended; empty: none yet
+};
+
+struct FlagView {
+  MonoTime since{};
+  std::string reason, by;
+  std::optional<MonoTime> until;
+  std::optional<LadderName> until_recovered;
+};
+
 /// The answer to the load balancer.
 struct Serving {
   bool ok = false;
@@ -121,9 +151,19 @@ struct Snapshot {
   std::map<ProbeName, ProbeView> probes;
   std::map<ServiceName, ServiceView> services;
   std::map<RouteName, RouteView> routes;
+  std::map<LadderName, LadderView> ladders;
+  std::map<FlagName, FlagView> flags;       ///< those that are set
+  std::optional<AutomationSet> automation;  ///< set while paused
+  std::optional<DrainSet> drain;            ///< set while drained
+  std::map<RequestId, RequestView> requests;
+  /// Open and closed, by id; shared with the engine's book: a snapshot copies no story.
+  std::map<IncidentId, std::shared_ptr<const Incident>> incidents;
+  int incidents_open = 0;
+  /// Cumulative: (action, outcome) of promotions, hooks and steps.
+  std::map<std::pair<std::string, ActionOutcome>, std::uint64_t> actions;
   bool distrusted = false;  ///< samples were unreliable; not all probes ran since
 };
 
-std::string_view to_text(State state);
+std::string_view to_text(RequestState state);
 
 }  // namespace pointsman

@@ -101,6 +101,68 @@ std::string_view to_text(ViaKind kind) {
   return word(words, kind);
 }
 
+std::string_view to_text(HookKind kind) {
+  static constexpr std::array<std::string_view, 4> words{"fence", "demote", "undemote",
+                                                         "after_promote"};
+  return word(words, kind);
+}
+
+std::string_view to_text(StepKind kind) {
+  static constexpr std::array<std::string_view, 14> words{
+      "reconnect", "switch", "promote", "set_flag", "clear_flag", "restart_unit", "reload_unit",
+      "exec",      "http",   "drain",   "notify",   "backup",     "wait",         "approve"};
+  return word(words, kind);
+}
+
+std::string_view to_text(ServerKind kind) {
+  return kind == ServerKind::postgres ? "postgres" : "redis";
+}
+
+std::string_view to_text(Mark mark) {
+  static constexpr std::array<std::string_view, mark_count> words{
+      "last_good", "first_failure", "unhealthy", "diagnosed", "claimed",
+      "chosen",    "promoted",      "in_effect", "old_gone",  "verified"};
+  return word(words, mark);
+}
+
+std::string_view describe(Mark mark) {
+  static constexpr std::array<std::string_view, mark_count> words{"last good sample",
+                                                                  "first failure",
+                                                                  "unhealthy",
+                                                                  "diagnosed",
+                                                                  "claimed",
+                                                                  "candidate chosen",
+                                                                  "promoted",
+                                                                  "route in effect",
+                                                                  "old connections gone",
+                                                                  "verified through the pooler"};
+  return word(words, mark);
+}
+
+std::string_view to_text(IncidentState state) {
+  return state == IncidentState::open ? "open" : "closed";
+}
+
+std::string_view to_text(Severity severity) {
+  return severity == Severity::warning ? "warning" : "critical";
+}
+
+std::string_view to_text(AlertState state) {
+  return state == AlertState::firing ? "firing" : "resolved";
+}
+
+std::string_view to_text(RequestState state) {
+  static constexpr std::array<std::string_view, 4> words{"running", "done", "failed", "refused"};
+  return word(words, state);
+}
+
+std::optional<Duration> Incident::rto() const {
+  const auto verified = mark(Mark::verified);
+  const auto good = mark(Mark::last_good);
+  if (!verified || !good) return std::nullopt;
+  return *verified - *good;
+}
+
 std::string_view to_text(SessionEnd how) {
   static constexpr std::array<std::string_view, 3> words{"lost", "administrator", "crashed"};
   return word(words, how);
@@ -123,9 +185,9 @@ std::string_view to_text(Verified verified) {
 }
 
 std::string_view to_text(SwitchCause cause) {
-  static constexpr std::array<std::string_view, 9> words{"follow",   "target_lost", "wrong_role",
-                                                         "failback", "balance",     "fallback",
-                                                         "drift",    "adopt",       "verify"};
+  static constexpr std::array<std::string_view, 11> words{
+      "follow", "target_lost", "wrong_role", "failback", "balance", "fallback",
+      "drift",  "adopt",       "verify",     "request",  "recovery"};
   return word(words, cause);
 }
 
@@ -134,9 +196,9 @@ std::string_view to_text(OldTargets old_targets) {
 }
 
 std::string_view to_text(RecordKind kind) {
-  static constexpr std::array<std::string_view, 11> words{
-      "probe_state", "service_state", "overall_state", "serving",  "diagnosis", "decision",
-      "denied",      "outcome",       "route",         "distrust", "policy"};
+  static constexpr std::array<std::string_view, 13> words{
+      "probe_state", "service_state", "overall_state", "serving", "diagnosis", "decision", "denied",
+      "outcome",     "route",         "distrust",      "ladder",  "operation", "policy"};
   return word(words, kind);
 }
 

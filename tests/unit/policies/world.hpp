@@ -140,6 +140,8 @@ class World {
     });
   }
   void run(const Record& effect) { records.push_back(effect); }
+  template <class Other>
+  void run(const Other&) {}
 
   MonoTime wake_at_{};
   std::multimap<MonoTime, std::function<Event()>> pending_;

@@ -17,22 +17,22 @@ using namespace std::chrono_literals;
 namespace {
 
 /// What a dial came to, without its socket.
-struct Outcome {
+struct Dialled {
   Reason reason = Reason::ok;
   std::string message, address;
   bool open = false;
   std::optional<Duration> dns, connect;
 };
 
-asio::awaitable<Outcome> dial(NetWorld& world, const DialTarget& target,
+asio::awaitable<Dialled> dial(NetWorld& world, const DialTarget& target,
                               const RunContext& context) {
   co_await asio::this_coro::throw_if_cancelled(false);
   Dialed dialed = co_await async_dial(world.services(), target, context);
-  co_return Outcome{dialed.reason,           dialed.message, dialed.address,
+  co_return Dialled{dialed.reason,           dialed.message, dialed.address,
                     dialed.socket.is_open(), dialed.dns,     dialed.connect};
 }
 
-Outcome dial_now(NetWorld& world, const DialTarget& target, Duration timeout = 5s) {
+Dialled dial_now(NetWorld& world, const DialTarget& target, Duration timeout = 5s) {
   const RunContext context = world.context(timeout);
   return world.run(dial(world, target, context), timeout);
 }
@@ -55,7 +55,7 @@ Resolved addresses(std::initializer_list<const char*> list) {
 TEST_CASE("a listening port is reached and told of") {
   NetWorld world;
   RawServer server(world.loop, silent());
-  const Outcome outcome = dial_now(world, target_of("127.0.0.1", server.port()));
+  const Dialled outcome = dial_now(world, target_of("127.0.0.1", server.port()));
   CHECK(outcome.reason == Reason::ok);
   CHECK(outcome.open);
   CHECK(outcome.address == "127.0.0.1");
@@ -68,7 +68,7 @@ TEST_CASE("a listening port is reached and told of") {
 TEST_CASE("a closed port is refused") {
   NetWorld world;
   const std::uint16_t port = free_port();
-  const Outcome outcome = dial_now(world, target_of("127.0.0.1", port));
+  const Dialled outcome = dial_now(world, target_of("127.0.0.1", port));
   CHECK(outcome.reason == Reason::connect_refused);
   CHECK(outcome.message == "cannot connect to 127.0.0.1:" + std::to_string(port) + ": refused");
   CHECK_FALSE(outcome.open);
@@ -77,7 +77,7 @@ TEST_CASE("a closed port is refused") {
 TEST_CASE("no answer to the connect is a connect_timeout at the deadline") {
   NetWorld world;
   const BlackHole hole(world.loop);
-  const Outcome outcome = dial_now(world, target_of("127.0.0.1", hole.port()), 50ms);
+  const Dialled outcome = dial_now(world, target_of("127.0.0.1", hole.port()), 50ms);
   CHECK(outcome.reason == Reason::connect_timeout);
   CHECK_THAT(outcome.message, Catch::StartsWith("no connection to 127.0.0.1:"));
 }
@@ -87,7 +87,7 @@ TEST_CASE("a name without an answer is a dns_timeout, one without an address dns
     ::usleep(200'000);
     return Resolved{};
   });
-  const Outcome late = dial_now(slow, target_of("slow.example", 80), 20ms);
+  const Dialled late = dial_now(slow, target_of("slow.example", 80), 20ms);
   CHECK(late.reason == Reason::dns_timeout);
   CHECK_THAT(late.message, Catch::StartsWith("no answer for the name slow.example within "));
 
@@ -97,7 +97,7 @@ TEST_CASE("a name without an answer is a dns_timeout, one without an address dns
     resolved.message = "Name or service not known";
     return resolved;
   });
-  const Outcome failed = dial_now(none, target_of("no.example", 80));
+  const Dialled failed = dial_now(none, target_of("no.example", 80));
   CHECK(failed.reason == Reason::dns_failed);
   CHECK(failed.message == "cannot resolve no.example: Name or service not known");
 }
@@ -108,7 +108,7 @@ TEST_CASE("an overloaded resolver is a fault of ours") {
     resolved.error = ResolveError::overloaded;
     return resolved;
   });
-  const Outcome outcome = dial_now(world, target_of("a.example", 80));
+  const Dialled outcome = dial_now(world, target_of("a.example", 80));
   CHECK(outcome.reason == Reason::prober_error);
   CHECK(finding_of_failure(outcome.reason, {}, {}).outcome == pointsman::Outcome::inconclusive);
 }
@@ -119,7 +119,7 @@ TEST_CASE("a dead first address leaves time for the second") {
   });
   RawServer server(world.loop, silent());
   const BlackHole hole(world.loop, "127.0.0.2", server.port());
-  const Outcome outcome = dial_now(world, target_of("two.example", server.port()), 400ms);
+  const Dialled outcome = dial_now(world, target_of("two.example", server.port()), 400ms);
   CHECK(outcome.reason == Reason::ok);
   CHECK(outcome.address == "127.0.0.1");
   CHECK(outcome.dns.has_value());
@@ -131,7 +131,7 @@ TEST_CASE("when every address fails, the most telling failure is reported") {
   });
   const std::uint16_t port = free_port();
   const BlackHole hole(world.loop, "127.0.0.2", port);
-  const Outcome outcome = dial_now(world, target_of("two.example", port), 60ms);
+  const Dialled outcome = dial_now(world, target_of("two.example", port), 60ms);
   CHECK(outcome.reason == Reason::connect_refused);
   CHECK(outcome.message ==
         "cannot connect to 127.0.0.1:" + std::to_string(port) + ": refused (2 addresses tried)");
@@ -141,7 +141,7 @@ TEST_CASE("a numeric host of the other IP version is told without a lookup") {
   NetWorld world;
   DialTarget target = target_of("127.0.0.1", 1);
   target.ip = IpVersion::v6;
-  const Outcome outcome = dial_now(world, target);
+  const Dialled outcome = dial_now(world, target);
   CHECK(outcome.reason == Reason::dns_failed);
   CHECK(outcome.message == "127.0.0.1 is not an IPv6 address");
 }
@@ -153,7 +153,7 @@ TEST_CASE("unix sockets") {
   REQUIRE(::mkdtemp(made.data()) != nullptr);
   DialTarget target;
   target.unix_socket = made + "/s";
-  const Outcome missing = dial_now(world, target);
+  const Dialled missing = dial_now(world, target);
   CHECK(missing.reason == Reason::unreachable);
   CHECK(missing.message == "cannot connect to " + made + "/s: there is no such socket");
   {
@@ -176,7 +176,7 @@ TEST_CASE("without a file descriptor the probe is inconclusive") {
   rlimit none = before;
   none.rlim_cur = 3;
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-  const Outcome outcome = dial_now(world, target_of("127.0.0.1", port));
+  const Dialled outcome = dial_now(world, target_of("127.0.0.1", port));
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
   CHECK(outcome.reason == Reason::prober_error);
   CHECK_THAT(outcome.message, Catch::EndsWith("we have no file descriptor left"));

@@ -1,20 +1,14 @@
 // The http probe: a new connection each run, one request (and those of redirects), one finding.
-// Kept cheap (tests/bench/http_probe_cost): the request's bytes are built once, it is sent without
-// asking whether the socket is writable, the answer is read into the stack, and a reset ends it.
-#include <sys/socket.h>
-
-#include <cerrno>
+// Kept cheap (tests/bench/http_probe_cost): the request's bytes are built once, the answer is read
+// into the stack (http_exchange.cpp), and a reset ends it.
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
-
 #include "probes/clock.hpp"
 #include "probes/dial.hpp"
+#include "probes/http_exchange.hpp"
 #include "probes/http_judge.hpp"
 #include "probes/http_request.hpp"
 #include "probes/http_response.hpp"
@@ -24,103 +18,8 @@ namespace pointsman {
 namespace {
 
 using Progress = HttpResponseReader::Progress;
-
-constexpr std::size_t read_size = 16 * 1024;
-
-/// How one request and its answer went on a connected stream.
-struct Exchange {
-  Exchange(const HttpRequest& asked, HttpResponseReader& answer) : request(asked), reader(answer) {}
-
-  const HttpRequest& request;
-  HttpResponseReader& reader;
-  MonoTime sent{};
-  std::optional<Duration> first_byte;
-  Progress progress = Progress::need_more;
-  error_code error;  ///< of the read that failed
-  bool cancelled = false;
-
-  void read(std::string_view bytes) {
-    if (!first_byte) first_byte = mono_now() - sent;
-    progress = reader.feed(bytes);
-  }
-  /// A reset after part of an answer is no better than a close.
-  void fail(const error_code& ec) {
-    const Fault fault = fault_of_io(ec);
-    if (fault.reason == Reason::protocol_error)
-      progress = reader.feed_eof();
-    else
-      error = ec;
-  }
-};
-
-/// One recv into the stack; false when there is nothing yet.
-bool receive_some(int fd, Exchange& exchange) {
-  char buffer[read_size];
-  const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
-  if (got > 0) {
-    exchange.read({buffer, static_cast<std::size_t>(got)});
-  } else if (got == 0) {
-    exchange.progress = exchange.reader.feed_eof();
-  } else if (errno == EAGAIN || errno == EINTR) {
-    return false;
-  } else {
-    exchange.fail(error_code(errno, boost::system::system_category()));
-  }
-  return true;
-}
-
-bool goes_on(const Exchange& exchange) {
-  return exchange.progress == Progress::need_more && !exchange.error && !exchange.cancelled;
-}
-
-asio::awaitable<void> async_exchange(StreamSocket& socket, Exchange& exchange) {
-  const auto state = co_await asio::this_coro::cancellation_state;
-  const std::string& bytes = exchange.request.bytes;
-  exchange.sent = mono_now();
-  const ssize_t sent = ::send(socket.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  // What stands in the way of sending shows in the answer, or in its absence.
-  const auto done = sent > 0 ? static_cast<std::size_t>(sent) : 0;
-  if (done < bytes.size() && (sent >= 0 || errno == EAGAIN)) {
-    exchange.cancelled = is_cancelled(state);
-    if (exchange.cancelled) co_return;
-    co_await asio::async_write(socket, asio::buffer(bytes) + done, as_result);
-  }
-  while (goes_on(exchange)) {
-    exchange.cancelled = is_cancelled(state);
-    if (exchange.cancelled) co_return;
-    const auto [ec] = co_await socket.async_wait(StreamSocket::wait_read, as_result);
-    exchange.cancelled = is_cancelled(state) && ec;
-    if (exchange.cancelled) co_return;
-    if (ec)
-      exchange.fail(ec);
-    else
-      receive_some(socket.native_handle(), exchange);
-  }
-}
-
-asio::awaitable<void> async_exchange(TlsStream& stream, Exchange& exchange) {
-  const auto state = co_await asio::this_coro::cancellation_state;
-  exchange.sent = mono_now();
-  exchange.cancelled = is_cancelled(state);
-  if (exchange.cancelled) co_return;
-  co_await asio::async_write(stream, asio::buffer(exchange.request.bytes), as_result);
-  std::vector<char> buffer(read_size);
-  while (goes_on(exchange)) {
-    exchange.cancelled = is_cancelled(state);
-    if (exchange.cancelled) co_return;
-    const auto [ec, got] = co_await stream.async_read_some(asio::buffer(buffer), as_result);
-    if (got > 0) exchange.read({buffer.data(), got});
-    if (!ec || !goes_on(exchange)) continue;
-    exchange.cancelled = is_cancelled(state);
-    if (!exchange.cancelled) exchange.fail(ec);
-  }
-}
-
-/// What one hop came to: an answer to judge, or a failure.
-struct Hop {
-  Reason reason = Reason::ok;
-  std::string message;
-};
+using Exchange = HttpExchange;
+using Hop = HttpOutcome;  ///< an answer to judge, or a failure
 
 class HttpProber final : public Prober {
  public:
@@ -162,26 +61,7 @@ Hop HttpProber::conclude(const Exchange& exchange, const RunContext& context,
     }
     return {};
   }
-  Hop hop;
-  const std::string waited = duration_text(mono_now() - exchange.sent);
-  if (exchange.cancelled) {
-    hop.reason = Reason::timeout;
-    if (reader.status() >= 200) {
-      hop.message = fmt::format("{} answered {}, but its body was not over within {}", what,
-                                reader.status(), waited);
-    } else if (reader.got_any()) {
-      hop.message =
-          fmt::format("{}: connected, but the answer was not over within {}", what, waited);
-    } else {
-      hop.message = fmt::format("{}: connected, but no answer within {}", what, waited);
-    }
-  } else if (exchange.error) {
-    hop.reason = fault_of_io(exchange.error).reason;
-    hop.message = fmt::format("{}: {}", what, exchange.error.message());
-  } else {
-    hop.reason = Reason::protocol_error;
-    hop.message = fmt::format("{}: not an HTTP answer: {}", what, reader.error());
-  }
+  Hop hop = outcome_of(exchange);
   context.tell(hop.message);
   return hop;
 }

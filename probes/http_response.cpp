@@ -29,8 +29,9 @@ struct HttpResponseReader::Parser final : http::basic_parser<false> {
  private:
   void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int code, string_view, int, error_code&) override { code_ = code; }
-  void on_field_impl(http::field name, string_view, string_view value, error_code&) override {
-    if (name == http::field::location) location_.assign(value.data(), value.size());
+  void on_field_impl(http::field field, string_view name, string_view value, error_code&) override {
+    if (field == http::field::location) location_.assign(value.data(), value.size());
+    if (reader_.wanted_.headers) reader_.headers_.emplace_back(name, value);
   }
   void on_header_impl(error_code&) override {
     reader_.status_ = code_;
@@ -110,6 +111,7 @@ HttpResponseReader::Progress HttpResponseReader::feed(std::string_view bytes) {
       }
       parser_ = std::make_unique<Parser>(*this);
       location_.clear();
+      headers_.clear();
       if (used < bytes.size()) continue;
       return Progress::need_more;
     }

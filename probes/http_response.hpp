@@ -1,7 +1,7 @@
 // Reads one HTTP/1.x response, piece by piece: a pure function of the bytes, for tests and fuzzing.
 //
-// Beast's basic_parser does the parsing; nothing is stored but the status, Location and, where a
-// body check asks for it, the first `body_limit` bytes of the body. Strict: garbage, two lengths, a
+// Beast's basic_parser does the parsing; nothing is stored but the status, Location and, where they
+// are asked for, the headers and the first `body_limit` bytes of the body. Strict: garbage, two lengths, a
 // header over `header_limit` or more than `max_interim` 1xx responses are errors. A body that
 // nobody judges is read to its end only where that end is known and near, so that a cut answer is
 // still noticed.
@@ -11,6 +11,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace pointsman {
 
@@ -24,6 +26,7 @@ class HttpResponseReader {
   struct Wanted {
     bool body = false;     ///< a body check asks for it
     bool is_head = false;  ///< the answer to HEAD: has no body, whatever it says
+    bool headers = false;  ///< of the final answer, as they came
   };
 
   explicit HttpResponseReader(Wanted wanted);
@@ -40,6 +43,7 @@ class HttpResponseReader {
   /// 0 until the header has been read.
   int status() const { return status_; }
   const std::string& location() const { return location_; }
+  const std::vector<std::pair<std::string, std::string>>& headers() const { return headers_; }
   const std::string& body() const { return body_; }
   /// The body was longer than was kept.
   bool is_cut() const { return cut_; }
@@ -55,6 +59,7 @@ class HttpResponseReader {
   std::unique_ptr<Parser> parser_;
   std::string pending_;  ///< bytes that need more before they can be parsed
   std::string location_, body_, error_;
+  std::vector<std::pair<std::string, std::string>> headers_;
   std::size_t body_size_ = 0;
   int status_ = 0;
   int interim_ = 0;

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <map>
+
+#include <fmt/format.h>
 
 namespace pointsman {
 namespace {
@@ -19,6 +22,23 @@ Number number(const PgRows& rows, std::size_t row, std::string_view column) {
     std::from_chars(value->data(), value->data() + value->size(), result);
   }
   return result;
+}
+
+/// "2026-11-24 20:33:40 UTC" in seconds. All times of one answer have one zone: only differences
+/// count.
+std::optional<std::int64_t> read_time(std::string_view text) {
+  if (text.size() < 19) return std::nullopt;
+  const auto part = [&](std::size_t at, std::size_t size) {
+    int value = -1;
+    std::from_chars(text.data() + at, text.data() + at + size, value);
+    return value;
+  };
+  const std::chrono::year_month_day day{std::chrono::year{part(0, 4)},
+                                        std::chrono::month{static_cast<unsigned>(part(5, 2))},
+                                        std::chrono::day{static_cast<unsigned>(part(8, 2))}};
+  if (!day.ok() || part(11, 2) < 0 || part(14, 2) < 0 || part(17, 2) < 0) return std::nullopt;
+  const std::int64_t days = std::chrono::sys_days(day).time_since_epoch().count();
+  return ((days * 24 + part(11, 2)) * 60 + part(14, 2)) * 60 + part(17, 2);
 }
 
 bool flag(const PgRows& rows, std::size_t row, std::string_view column) {
@@ -75,6 +95,8 @@ std::vector<PoolRow> read_pools(const PgRows& rows, std::string_view database) {
     row.pool_mode = text(rows, i, "pool_mode");
     row.cl_waiting = number<int>(rows, i, "cl_waiting");
     row.sv_active = number<int>(rows, i, "sv_active");
+    row.sv_ready = row.sv_active + number<int>(rows, i, "sv_idle") +
+                   number<int>(rows, i, "sv_used") + number<int>(rows, i, "sv_tested");
     pools.push_back(std::move(row));
   }
   return pools;
@@ -83,7 +105,17 @@ std::vector<PoolRow> read_pools(const PgRows& rows, std::string_view database) {
 std::vector<ClientRow> read_clients(const PgRows& rows) {
   std::vector<ClientRow> clients;
   for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-    clients.push_back({text(rows, i, "id"), text(rows, i, "ptr"), text(rows, i, "link")});
+    ClientRow row;
+    row.id = text(rows, i, "id");
+    row.ptr = text(rows, i, "ptr");
+    row.link = text(rows, i, "link");
+    row.database = text(rows, i, "database");
+    row.user = text(rows, i, "user");
+    row.addr = text(rows, i, "addr");
+    row.application_name = text(rows, i, "application_name");
+    row.request_time = text(rows, i, "request_time");
+    row.port = number<std::uint16_t>(rows, i, "port");
+    clients.push_back(std::move(row));
   }
   return clients;
 }
@@ -142,6 +174,61 @@ ServersView view_servers(const std::vector<ServerRow>& servers, const std::vecto
     }
   }
   return view;
+}
+
+bool has_session_pooling(const std::vector<PoolRow>& pools) {
+  return std::any_of(pools.begin(), pools.end(),
+                     [](const PoolRow& pool) { return pool.pool_mode == "session"; });
+}
+
+std::vector<std::string> find_owner_ids(const std::vector<ClientRow>& clients,
+                                        const std::vector<ServerRow>& servers) {
+  std::vector<std::string> ids;
+  for (const auto& server : servers) {
+    const auto owner = std::find_if(clients.begin(), clients.end(), [&](const ClientRow& client) {
+      return !server.link.empty() && client.ptr == server.link;
+    });
+    const bool has_id = owner != clients.end() && !owner->id.empty() &&
+                        owner->id.find_first_not_of("0123456789") == std::string::npos;
+    if (!has_id) return {};
+    ids.push_back(owner->id);
+  }
+  return ids;
+}
+
+std::string describe_holders(const std::vector<ServerRow>& servers,
+                             const std::vector<ClientRow>& clients) {
+  std::optional<std::int64_t> now, oldest_at;
+  const ClientRow* oldest = nullptr;
+  int holders = 0;
+  for (const auto& client : clients) {
+    const auto at = read_time(client.request_time);
+    if (at) now = std::max(now.value_or(*at), *at);
+    const bool is_holder = !client.link.empty() && std::any_of(servers.begin(), servers.end(),
+                                                               [&](const ServerRow& server) {
+                                                                 return server.ptr == client.link;
+                                                               });
+    if (!is_holder) continue;
+    ++holders;
+    if (oldest != nullptr && (!at || (oldest_at && *oldest_at <= *at))) continue;
+    oldest = &client;
+    oldest_at = at;
+  }
+  if (oldest == nullptr) {
+    return servers.empty() ? "no client is seen to keep it"
+                           : fmt::format("{} server connections in state {}", servers.size(),
+                                         servers.front().state);
+  }
+  const auto where = oldest->addr == "unix" ? std::string("over the unix socket")
+                                            : to_text(Endpoint{oldest->addr, oldest->port});
+  std::string text = fmt::format("client {} (user {}", where, oldest->user);
+  if (!oldest->application_name.empty()) {
+    text += fmt::format(", application {}", oldest->application_name);
+  }
+  if (oldest_at) text += fmt::format("; its last query began {} s ago", *now - *oldest_at);
+  text += ")";
+  if (holders > 1) text += fmt::format(" and {} more", holders - 1);
+  return text;
 }
 
 bool is_full(const std::vector<PoolRow>& pools, const DatabaseRow& database,

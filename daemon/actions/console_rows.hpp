@@ -41,11 +41,17 @@ struct ServerRow {
 struct PoolRow {
   std::string database, user, pool_mode;
   int cl_waiting = 0, sv_active = 0;
+  int sv_ready = 0;  ///< logged in: active, idle, used, tested
+
+  /// Nobody waits for a first server connection of this pool.
+  bool is_served() const { return cl_waiting == 0 || sv_ready > 0; }
 };
 
-/// SHOW CLIENTS, 1.24 and later: `id` is what KILL_CLIENT takes.
+/// SHOW CLIENTS. `id`, which KILL_CLIENT takes, is there from 1.24 on.
 struct ClientRow {
-  std::string id, ptr, link;
+  std::string id, ptr, link, database, user, addr, application_name;
+  std::string request_time;  ///< of its last query, "2026-11-24 20:33:40 UTC"
+  std::uint16_t port = 0;
 };
 
 std::vector<DatabaseRow> read_databases(const PgRows& rows);
@@ -80,6 +86,22 @@ struct ServersView {
 };
 ServersView view_servers(const std::vector<ServerRow>& servers, const std::vector<Place>& places,
                          int pool_size);
+
+/// Some pool gives a client its server for as long as the client stays.
+bool has_session_pooling(const std::vector<PoolRow>& pools);
+
+/// The ids, for KILL_CLIENT, of the clients that these connections are linked to. Empty where the
+/// pooler shows none (before 1.24) or one of the connections has no client: then KILL is what is
+/// left.
+std::vector<std::string> find_owner_ids(const std::vector<ClientRow>& clients,
+                                        const std::vector<ServerRow>& servers);
+
+/// Who keeps server connections of a database busy, the one with the oldest query first: "client
+/// 10.0.0.5:40000 (user app, application psql; its last query began 12 s ago) and 2 more". Of the
+/// database's servers and all clients; the age is counted from the newest request_time, which is
+/// that of the console itself.
+std::string describe_holders(const std::vector<ServerRow>& servers,
+                             const std::vector<ClientRow>& clients);
 
 /// Some user's clients wait and all that the pool may open is busy on wanted addresses.
 bool is_full(const std::vector<PoolRow>& pools, const DatabaseRow& database, std::string_view user);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "daemon/actions/pgbouncer_hold.hpp"
+
 namespace pointsman {
 
 PgbouncerAdapter::PgbouncerAdapter(SwitchTools tools, PgbouncerRoute route)
@@ -25,6 +27,15 @@ asio::awaitable<PoolerObservation> PgbouncerAdapter::async_look() {
   if (const auto* row = find_database(view.rows, route_.database)) {
     observation.listed = true;
     observation.paused = row->paused;
+    if (tools_.pooler->is_overdue(route_.database)) {
+      // Paused by us and by nobody let go: an outage that would not end by itself.
+      if (row->paused) {
+        observation.error = co_await async_let_go(tools_, route_.database, mono_now());
+        observation.paused = !observation.error.empty();
+      } else {
+        tools_.pooler->end_hold(route_.database);
+      }
+    }
     observation.disabled = row->disabled;
     observation.addresses = endpoints_of(*row);
   } else if (observation.reachable) {
@@ -47,14 +58,40 @@ asio::awaitable<SwitchReport> PgbouncerAdapter::async_switch(SwitchRoute order, 
   co_return report;
 }
 
-asio::awaitable<HoldReport> PgbouncerAdapter::async_hold(RouteName, Intend, MonoTime) {
-  co_return HoldReport{};
+asio::awaitable<HoldReport> PgbouncerAdapter::async_hold(RouteName /*route*/, Intend intend,
+                                                         MonoTime deadline) {
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  PgbouncerHold run(tools_, route_, std::move(intend), deadline);
+  auto report = co_await run.async_run();
+  co_await asio::this_coro::throw_if_cancelled(throws);
+  co_return report;
 }
-asio::awaitable<std::string> PgbouncerAdapter::async_release(RouteName, MonoTime) {
-  co_return std::string();
+
+asio::awaitable<std::string> PgbouncerAdapter::async_release(RouteName /*route*/,
+                                                             MonoTime deadline) {
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  // Not held: it was let go already, by a switch or at the deadline of its hold.
+  std::string error;
+  if (tools_.pooler->is_held(route_.database)) {
+    error = co_await async_let_go(tools_, route_.database, deadline);
+  }
+  co_await asio::this_coro::throw_if_cancelled(throws);
+  co_return error;
 }
-asio::awaitable<SwitchReport> PgbouncerAdapter::async_reconnect(RouteName, MonoTime) {
-  co_return SwitchReport{};
+
+asio::awaitable<SwitchReport> PgbouncerAdapter::async_reconnect(RouteName route,
+                                                                MonoTime deadline) {
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  SwitchRoute order;
+  order.route = std::move(route);
+  order.cause = SwitchCause::recovery;
+  PgbouncerSwitch run(tools_, route_, std::move(order), Intend{});
+  auto report = co_await run.async_run_reconnect(deadline);
+  co_await asio::this_coro::throw_if_cancelled(throws);
+  co_return report;
 }
 
 asio::awaitable<void> PgbouncerAdapter::async_recover(std::string text) {
@@ -64,11 +101,29 @@ asio::awaitable<void> PgbouncerAdapter::async_recover(std::string text) {
   if (!is_ours) co_return;
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  std::optional<std::string> killed;
-  if (steps->killed) killed = steps->database;
-  // What failed stays as it is: the next look shows the database paused, or a harmless short retry.
-  co_await tools_.pooler->async_clean_up(std::move(killed), mono_now() + recover_limit);
+  co_await async_undo(*steps);
   co_await asio::this_coro::throw_if_cancelled(throws);
+}
+
+/// What fails here is tried again at each observation; a short retry that stays is harmless.
+asio::awaitable<void> PgbouncerAdapter::async_undo(SwitchSteps steps) {
+  auto& pooler = *tools_.pooler;
+  const auto deadline = mono_now() + recover_limit;
+  RetryUse retry;
+  if (steps.killed || steps.held) {
+    pooler.begin_hold(steps.database);
+    pooler.mark_overdue(steps.database);
+    // The file comes after the promotion: where it has the new line, clients must not go back.
+    const auto read = co_await tools_.file->async_read(deadline);
+    const auto file = parse_targets_file(read.text);
+    const auto* line = file.find(steps.database);
+    if (line != nullptr && is_same_line(line->text, steps.wanted)) {
+      co_await pooler.async_reload(retry, deadline);
+    }
+    co_await pooler.async_let_go(steps.database, retry, deadline);
+    co_await pooler.async_settle(steps.database, deadline);
+  }
+  co_await pooler.async_clean_up(retry, deadline);
 }
 
 PgbouncerAdapters::PgbouncerAdapters(asio::any_io_executor executor, Resolver& resolver,

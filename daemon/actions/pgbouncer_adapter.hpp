@@ -33,6 +33,7 @@ class PgbouncerAdapter : public Adapter {
 
  private:
   asio::awaitable<PoolerObservation> async_look();
+  asio::awaitable<void> async_undo(SwitchSteps steps);
   SwitchTools tools_;
   PgbouncerRoute route_;
 };

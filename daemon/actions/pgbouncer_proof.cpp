@@ -27,11 +27,6 @@ std::string text_of(const Reached& reached) {
   return to_text(Endpoint{reached.addr, reached.port});
 }
 
-bool has_session_pooling(const std::vector<PoolRow>& pools) {
-  return std::any_of(pools.begin(), pools.end(),
-                     [](const PoolRow& pool) { return pool.pool_mode == "session"; });
-}
-
 }  // namespace
 
 asio::awaitable<bool> PgbouncerSwitch::async_prove() {
@@ -66,7 +61,8 @@ void PgbouncerSwitch::make_queries(MonoTime deadline) {
 asio::awaitable<bool> PgbouncerSwitch::async_prove_until(MonoTime deadline,
                                                          asio::steady_timer& wake) {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
-  if (!co_await async_resolve()) co_return false;
+  const bool is_resolved = co_await async_resolve();
+  if (!is_resolved) co_return false;
   Duration tick = first_tick;
   ServersView view;
   while (!was_cancelled(cancellation)) {
@@ -76,7 +72,8 @@ asio::awaitable<bool> PgbouncerSwitch::async_prove_until(MonoTime deadline,
       view = view_servers(seen.servers, places_, database_.pool_size);
       const auto proof = judge(view, seen, seen_at);
       if (proof == Proof::failed) co_return false;
-      const bool is_free = co_await async_free(view, has_session_pooling(seen.pools));
+      const bool is_free =
+          task_ == Task::reconnect || co_await async_free(view, has_session_pooling(seen.pools));
       if (!is_free && !failure_.empty()) co_return false;
       if (is_free && proof != Proof::waiting) {
         verified_ = proof == Proof::query     ? Verified::query
@@ -100,7 +97,8 @@ asio::awaitable<bool> PgbouncerSwitch::async_prove_until(MonoTime deadline,
 asio::awaitable<bool> PgbouncerSwitch::async_resolve() {
   for (const auto& target : order_.to) {
     Place place{target.endpoint, {}};
-    if (target.endpoint.host.starts_with("/") || target.endpoint.host.starts_with("@")) {
+    if (target.endpoint.host.empty() || target.endpoint.host.starts_with("/") ||
+        target.endpoint.host.starts_with("@")) {
       place.addresses = {"unix"};
     } else {
       auto work = tools_.resolver->async_resolve(target.endpoint.host);
@@ -124,6 +122,7 @@ void PgbouncerSwitch::ask_again() {
 bool PgbouncerSwitch::is_enough_seen() const {
   const auto count = static_cast<std::size_t>(std::count(seen_.begin(), seen_.end(), true));
   // A pool that may open one connection leads to one server at a time.
+  if (task_ == Task::reconnect) return count > 0;
   const auto possible =
       database_.pool_size > 0 ? static_cast<std::size_t>(database_.pool_size) : places_.size();
   return count >= std::min(places_.size(), possible);

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "probes/fault_point.hpp"
+
 namespace pointsman {
 namespace {
 
@@ -41,6 +43,7 @@ asio::awaitable<SwitchReport> PgbouncerSwitch::async_run() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   started_ = mono_now();
   deadline_ = started_ + tools_.limits.total;
+  held_ = tools_.pooler->is_held(route_.database);
   std::vector<Endpoint> endpoints;
   for (const auto& target : order_.to) endpoints.push_back(target.endpoint);
   const auto line = render_target_line(route_.database, endpoints, route_.options);
@@ -56,6 +59,8 @@ asio::awaitable<SwitchReport> PgbouncerSwitch::async_run() {
   if (is_proven) is_proven = co_await async_prove();
 
   if (was_cancelled(cancellation)) {
+    // Its clients wait, and the file leads where they are to go: nobody else would let them.
+    if (held_ && wrote_) co_await async_apply();
     co_await async_finish();
     failure_ = "stopped before its end: " + (failure_.empty() ? "nothing had failed" : failure_);
     co_return report(ActionOutcome::unknown);
@@ -86,7 +91,8 @@ asio::awaitable<bool> PgbouncerSwitch::async_write() {
             .previous = std::nullopt,
             .wanted = line_,
             .retry = true,
-            .killed = false};
+            .killed = false,
+            .held = held_};
   LineChange change{.database = route_.database, .line = line_, .epoch = order_.epoch};
   co_return co_await async_write_line(std::move(change), false);
 }
@@ -107,6 +113,7 @@ asio::awaitable<bool> PgbouncerSwitch::async_write_line(LineChange change, bool 
     steps_.previous = plan.value().previous;
     previous_epoch_ = plan.value().previous_epoch;
     co_await intend_(to_json(steps_));
+    POINTSMAN_FAULT_POINT("pgbouncer.intent");
   }
   file.remember_kept(plan.value().kept);
   for (const auto& text : plan.value().notes) note(text);
@@ -115,6 +122,7 @@ asio::awaitable<bool> PgbouncerSwitch::async_write_line(LineChange change, bool 
         co_await file.async_write(plan.value().text, mono_now() + tools_.limits.write);
     for (const auto& warning : written.warnings) note(warning);
     if (!written.written) co_return fail(written.error);
+    POINTSMAN_FAULT_POINT("pgbouncer.file_written");
   }
   wrote_ = true;
   file.remember(route_.database, change.line);
@@ -155,7 +163,33 @@ asio::awaitable<bool> PgbouncerSwitch::async_apply() {
     note(fmt::format("RELOAD complained: {}", reloaded.refused));
   }
   check_others(reloaded.databases);
-  co_return is_shown;
+  co_return is_shown&& co_await async_let_go();
+}
+
+/// After the RELOAD, which leaves a database paused, and the short retry.
+asio::awaitable<bool> PgbouncerSwitch::async_let_go() {
+  if (!held_) co_return true;
+  auto& pooler = *tools_.pooler;
+  if (database_.paused) {
+    const auto error =
+        co_await pooler.async_let_go(route_.database, retry_, mono_now() + tools_.limits.apply);
+    if (!error.empty()) {
+      may_roll_back_ = false;
+      co_return fail(error);
+    }
+  } else {
+    note(
+        fmt::format("{} was held and is not any more: somebody sent RESUME, or pgbouncer was "
+                    "started anew",
+                    route_.database));
+    pooler.end_hold(route_.database);
+  }
+  POINTSMAN_FAULT_POINT("pgbouncer.released");
+  held_ = false;
+  // Whoever pauses it from now on, it is not us.
+  steps_.held = false;
+  co_await intend_(to_json(steps_));
+  co_return true;
 }
 
 bool PgbouncerSwitch::check_shown(const std::vector<DatabaseRow>& databases,
@@ -175,7 +209,7 @@ bool PgbouncerSwitch::check_shown(const std::vector<DatabaseRow>& databases,
                     "take {}",
                     route_.database, where_text(*row), destination(), tools_.file->path()));
   }
-  if (row->paused || row->disabled) {
+  if ((row->paused && !held_) || row->disabled) {
     // The address is right; to wait, or to undo it, would help nobody.
     may_roll_back_ = false;
     return fail(
@@ -228,9 +262,16 @@ asio::awaitable<bool> PgbouncerSwitch::async_roll_back() {
 }
 
 asio::awaitable<void> PgbouncerSwitch::async_finish() {
+  if (held_) {
+    note(fmt::format("the clients of {} still wait: it is paused by us", route_.database));
+  } else if (retry_.on) {
+    co_await tools_.pooler->async_settle(route_.database, mono_now() + Pooler::settle_limit);
+  }
+  POINTSMAN_FAULT_POINT("pgbouncer.before_restore");
   const auto deadline = mono_now() + tools_.limits.restore;
   const auto warning = co_await tools_.pooler->async_restore(retry_, deadline);
   if (!warning.empty()) note(warning);
+  if (task_ == Task::reconnect) co_return;
   const auto no_spare = co_await tools_.file->async_ensure_spare(deadline);
   if (!no_spare.empty()) note(no_spare);
 }
@@ -261,8 +302,8 @@ SwitchReport PgbouncerSwitch::report(ActionOutcome outcome) const {
   if (outcome == ActionOutcome::ok) {
     result.message = fmt::format("{} leads to {}", route_.database, destination());
     if (served_after_ && order_.cause != SwitchCause::verify) {
-      result.message +=
-          fmt::format(", which served {} after RELOAD", milliseconds_text(*served_after_));
+      result.message += fmt::format(", which served {} after {}", milliseconds_text(*served_after_),
+                                    task_ == Task::reconnect ? "RECONNECT" : "RELOAD");
     }
   } else {
     result.message = failure_;

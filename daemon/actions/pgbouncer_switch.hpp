@@ -3,9 +3,10 @@
 // The order of the steps and the reasons are FACTS section 9 and daemon/actions/README.md: the
 // file; RELOAD and the short server_login_retry; what the console shows; a query through the pooler
 // while what hangs on the old servers is freed; the setting back. A change that is not proven goes
-// back to the line before where the old servers are alive, and stays where they are dead. Every
-// step has a deadline, all of it ends within `Limits::total` and a little. Nothing is done twice
-// blindly. Loop's thread.
+// back to the line before where the old servers are alive, and stays where they are dead. A
+// database that we hold is let go once the console shows the new address, and stays held where it
+// does not: who held it decides. Every step has a deadline, all of it ends within `Limits::total`
+// and a little. Nothing is done twice blindly. Loop's thread.
 #pragma once
 
 #include <map>
@@ -66,17 +67,22 @@ class PgbouncerSwitch {
   PgbouncerSwitch(const PgbouncerSwitch&) = delete;
   PgbouncerSwitch& operator=(const PgbouncerSwitch&) = delete;
 
-  /// Once. The caller must have called throw_if_cancelled(false).
+  /// One of these, once. The caller must have called throw_if_cancelled(false).
   asio::awaitable<SwitchReport> async_run();
+  /// Nothing is written: the server connections are dropped, and a query through the pooler has to
+  /// get a new one. Only the order's route counts.
+  asio::awaitable<SwitchReport> async_run_reconnect(MonoTime deadline);
 
  private:
   enum class Proof { waiting, query, servers, nothing, failed };
+  enum class Task { change, reconnect };
 
   // pgbouncer_switch.cpp
   asio::awaitable<bool> async_write();
   asio::awaitable<bool> async_write_line(LineChange change, bool is_rollback);
   asio::awaitable<std::map<std::string, std::string>> async_find_lines(const TargetsFile& file);
   asio::awaitable<bool> async_apply();
+  asio::awaitable<bool> async_let_go();
   asio::awaitable<bool> async_look();
   asio::awaitable<bool> async_roll_back();
   asio::awaitable<void> async_finish();
@@ -86,6 +92,9 @@ class PgbouncerSwitch {
   void note(std::string text);
   SwitchReport report(ActionOutcome outcome) const;
   std::string destination() const;
+
+  // pgbouncer_reconnect.cpp
+  asio::awaitable<bool> async_drop_servers();
 
   // pgbouncer_proof.cpp
   asio::awaitable<bool> async_prove();
@@ -110,7 +119,9 @@ class PgbouncerSwitch {
   std::string line_;
   SwitchSteps steps_;
   std::optional<std::uint64_t> previous_epoch_;
+  Task task_ = Task::change;
   bool wrote_ = false;
+  bool held_ = false;  ///< by us, and its clients wait for this switch
   RetryUse retry_;
   DatabaseRow database_;
   std::vector<Place> places_;

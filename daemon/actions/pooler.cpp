@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "probes/fault_point.hpp"
+
 namespace pointsman {
 namespace {
 
@@ -27,25 +29,6 @@ bool is_short(double seconds) {
 /// pgbouncer prints seconds, with or without a fraction.
 std::string seconds_text(double seconds) {
   return fmt::format("{}", seconds);
-}
-
-bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-/// The ids of the clients that these connections are linked to; fewer where one has none.
-std::vector<std::string> find_owners(const std::vector<ClientRow>& clients,
-                                     const std::vector<ServerRow>& servers) {
-  std::vector<std::string> ids;
-  for (const auto& server : servers) {
-    for (const auto& client : clients) {
-      if (!server.link.empty() && client.ptr == server.link && is_number(client.id)) {
-        ids.push_back(client.id);
-        break;
-      }
-    }
-  }
-  return ids;
 }
 
 }  // namespace
@@ -101,25 +84,40 @@ asio::awaitable<std::string> Pooler::async_shorten(RetryUse& use, bool after_rel
   const auto command = set_command(retry_key, seconds_text(short_retry));
   const auto answer = co_await console_.async_command(command, soon(deadline));
   if (answer.error) co_return console_.describe(answer.error, command);
+  POINTSMAN_FAULT_POINT("pgbouncer.retry_set");
   co_return std::string{};
+}
+
+/// Within a turn. False where the console did not answer.
+asio::awaitable<bool> Pooler::async_send_reload(Reloaded& reloaded, MonoTime deadline) {
+  const auto serves = reloads_asked_;
+  const auto answer = co_await console_.async_command("RELOAD", soon(deadline));
+  if (answer.error && answer.error.kind == PgError::Kind::server &&
+      answer.error.phase == PgPhase::query) {
+    reloaded.refused = answer.error.message;  // each that asked is to see it for itself
+  } else if (answer.error) {
+    // Whether it was done is unknown; RELOAD twice is as good as once, so the next order does it.
+    reloaded.error = console_.describe(answer.error, "RELOAD");
+    co_return false;
+  } else {
+    reloads_done_ = serves;
+  }
+  POINTSMAN_FAULT_POINT("pgbouncer.reloaded");
+  co_return true;
 }
 
 asio::awaitable<Pooler::Reloaded> Pooler::async_reload(RetryUse& use, MonoTime deadline) {
   Reloaded reloaded;
+  const auto ask = ++reloads_asked_;
   const auto turn = co_await turn_.async_lock(deadline);
   if (!turn) {
     reloaded.error = fmt::format("console {} is busy with another switch", console_.where());
     co_return reloaded;
   }
-  const auto answer = co_await console_.async_command("RELOAD", soon(deadline));
-  if (answer.error && answer.error.kind == PgError::Kind::server &&
-      answer.error.phase == PgPhase::query) {
-    reloaded.refused = answer.error.message;
-  } else if (answer.error) {
-    // Whether it was done is unknown; RELOAD twice is as good as once, so the next order does it.
-    reloaded.error = console_.describe(answer.error, "RELOAD");
-    co_return reloaded;
-  }
+  // One that began after the file was written has loaded it: before 1.24 each more would renew all
+  // TLS connections.
+  const bool is_sent = reloads_done_ >= ask || co_await async_send_reload(reloaded, deadline);
+  if (!is_sent) co_return reloaded;
   reloaded.error = co_await async_shorten(use, true, deadline);
   if (!reloaded.error.empty()) co_return reloaded;
   auto view = co_await async_databases(deadline);
@@ -134,6 +132,7 @@ asio::awaitable<std::string> Pooler::async_resume(std::string database, MonoTime
   for (int i = 0; i < max_resumes && mono_now() < deadline; ++i) {
     const auto answer = co_await console_.async_command(sql, soon(deadline));
     error = answer.error ? console_.describe(answer.error, sql) : std::string{};
+    POINTSMAN_FAULT_POINT("pgbouncer.resumed");
     // Whatever was answered, only what SHOW DATABASES says counts.
     const auto view = co_await async_databases(deadline);
     if (view.error.empty()) {
@@ -144,7 +143,9 @@ asio::awaitable<std::string> Pooler::async_resume(std::string database, MonoTime
     }
     co_await async_sleep_until(mono_now() + resume_pause);
   }
-  co_return fmt::format("{}; {} may still be paused by our KILL: {}", error, database, sql);
+  if (error.empty()) error = fmt::format("{} had no effect", sql);
+  co_return fmt::format("{}; {} may still be paused by us: {} on console {} lets clients through",
+                        error, database, sql, console_.where());
 }
 
 asio::awaitable<std::string> Pooler::async_kill(std::string database, MonoTime deadline) {
@@ -155,9 +156,14 @@ asio::awaitable<std::string> Pooler::async_kill(std::string database, MonoTime d
   if (row->paused) co_return fmt::format("{} is paused, and not by us", database);
   const auto sql = "KILL " + quote_name(database);
   const auto killed = co_await console_.async_command(sql, soon(deadline));
+  POINTSMAN_FAULT_POINT("pgbouncer.killed");
   // Done or not: it must not stay paused. RESUME of one that is not paused changes nothing.
   const auto resumed = co_await async_resume(database, mono_now() + resume_limit);
-  if (!resumed.empty()) co_return resumed;
+  if (!resumed.empty()) {
+    begin_hold(database);
+    mark_overdue(database);
+    co_return resumed;
+  }
   co_return killed.error ? console_.describe(killed.error, sql) : std::string{};
 }
 
@@ -165,8 +171,8 @@ asio::awaitable<std::string> Pooler::async_kill(std::string database, MonoTime d
 asio::awaitable<bool> Pooler::async_kill_clients(std::vector<ServerRow> stuck, MonoTime deadline) {
   const auto shown = co_await console_.async_command("SHOW CLIENTS", soon(deadline));
   if (shown.error) co_return false;
-  const auto ids = find_owners(read_clients(shown.rows), stuck);
-  if (ids.size() != stuck.size()) co_return false;
+  const auto ids = find_owner_ids(read_clients(shown.rows), stuck);
+  if (ids.empty()) co_return false;
   for (const auto& id : ids) {
     const auto sql = "KILL_CLIENT " + id;
     const auto answer = co_await console_.async_command(sql, soon(deadline));
@@ -219,24 +225,16 @@ asio::awaitable<std::string> Pooler::async_restore(RetryUse& use, MonoTime deadl
   const auto now = co_await async_read_retry(error, deadline);
   if (!error.empty()) co_return error;
   if (!now || !is_short(*now)) co_return std::string{};
+  if (!configured_) {
+    // pgbouncer.ini has it so; or it cannot be read, and a later RELOAD tells.
+    configured_ = *now;
+    co_return std::string{};
+  }
   co_return fmt::format("{} is still {} s after {}", retry_key, short_retry, command);
 }
 
-asio::awaitable<std::string> Pooler::async_clean_up(std::optional<std::string> killed,
-                                                    MonoTime deadline) {
-  RetryUse use;
+asio::awaitable<std::string> Pooler::async_clean_up(RetryUse& use, MonoTime deadline) {
   std::string error;
-  if (killed) {
-    const auto turn = co_await turn_.async_lock(deadline);
-    if (!turn) co_return fmt::format("console {} is busy with a switch", console_.where());
-    const auto view = co_await async_databases(deadline);
-    if (!view.error.empty()) co_return view.error;
-    const auto* row = find_database(view.rows, *killed);
-    if (row != nullptr && row->paused) {
-      error = co_await async_shorten(use, false, deadline);
-      if (error.empty()) error = co_await async_resume(*killed, mono_now() + resume_limit);
-    }
-  }
   if (!use.on && uses_ == 0) {
     const auto seconds = co_await async_read_retry(error, deadline);
     use.on = seconds && is_short(*seconds);

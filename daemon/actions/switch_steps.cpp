@@ -34,6 +34,7 @@ std::string to_json(const SwitchSteps& steps) {
   object["wanted"] = steps.wanted;
   object["retry"] = steps.retry;
   object["killed"] = steps.killed;
+  object["held"] = steps.held;
   return json::serialize(object);
 }
 
@@ -53,6 +54,7 @@ std::optional<SwitchSteps> steps_of_json(const std::string& given) {
   steps.wanted = text(object, "wanted");
   steps.retry = flag(object, "retry");
   steps.killed = flag(object, "killed");
+  steps.held = flag(object, "held");
   return steps;
 }
 

@@ -1,0 +1,97 @@
+// Of a pooler: which databases we hold, and how their clients are let go again.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "daemon/actions/pooler.hpp"
+#include "probes/fault_point.hpp"
+
+namespace pointsman {
+namespace {
+
+constexpr Duration command_limit = std::chrono::seconds{2};
+/// A database must not stay paused because a caller's time was over.
+constexpr Duration let_go_limit = std::chrono::seconds{4};
+constexpr Duration settle_tick = std::chrono::milliseconds{10};
+
+}  // namespace
+
+bool Pooler::begin_hold(const std::string& database) {
+  return holds_.emplace(database, Hold{mono_now(), false}).second;
+}
+
+bool Pooler::is_overdue(const std::string& database) const {
+  const auto found = holds_.find(database);
+  return found != holds_.end() &&
+         (found->second.is_overdue || mono_now() - found->second.since > max_hold);
+}
+
+void Pooler::mark_overdue(const std::string& database) {
+  const auto found = holds_.find(database);
+  if (found != holds_.end()) found->second.is_overdue = true;
+}
+
+asio::awaitable<std::string> Pooler::async_kill_to_hold(std::string database, MonoTime deadline) {
+  const auto turn = co_await turn_.async_lock(deadline);
+  if (!turn) co_return fmt::format("console {} is busy with another switch", console_.where());
+  const auto sql = "KILL " + quote_name(database);
+  const auto limit = std::min(deadline, mono_now() + command_limit);
+  const auto killed = co_await console_.async_command(sql, limit);
+  POINTSMAN_FAULT_POINT("pgbouncer.killed");
+  co_return killed.error ? console_.describe(killed.error, sql) : std::string{};
+}
+
+asio::awaitable<std::string> Pooler::async_let_go(std::string database, RetryUse& use,
+                                                  MonoTime deadline) {
+  const auto limit = std::max(deadline, mono_now() + let_go_limit);
+  std::string error;
+  {
+    const auto turn = co_await turn_.async_lock(limit);
+    if (!turn) {
+      error = fmt::format("console {} is busy with another switch", console_.where());
+    } else {
+      // First: else a pool whose login the hold has cut refuses its clients for the long retry.
+      // Where it cannot be set they are let go all the same.
+      const auto warning = co_await async_shorten(use, false, limit);
+      error = co_await async_resume(database, limit);
+      if (!error.empty() && !warning.empty()) error = warning + "; " + error;
+    }
+  }
+  if (error.empty()) {
+    end_hold(database);
+  } else {
+    mark_overdue(database);
+  }
+  co_return error;
+}
+
+asio::awaitable<void> Pooler::async_settle(std::string database, MonoTime deadline) {
+  const auto limit = std::min(deadline, mono_now() + settle_limit);
+  while (mono_now() < limit) {
+    const auto answer = co_await console_.async_command("SHOW POOLS", limit);
+    const auto pools = read_pools(answer.rows, database);
+    const bool is_served = std::all_of(pools.begin(), pools.end(),
+                                       [](const PoolRow& pool) { return pool.is_served(); });
+    if (answer.error || is_served) co_return;
+    co_await async_sleep_until(std::min(limit, mono_now() + settle_tick));
+  }
+}
+
+asio::awaitable<std::string> Pooler::async_setting(std::string key, MonoTime deadline) {
+  const auto limit = std::min(deadline, mono_now() + command_limit);
+  const auto answer = co_await console_.async_command("SHOW CONFIG", limit);
+  co_return read_setting(answer.rows, key).value_or(std::string{});
+}
+
+asio::awaitable<std::string> Pooler::async_describe_holders(std::string database,
+                                                            MonoTime deadline) {
+  const auto view = co_await async_view(database, deadline);
+  if (!view.error.empty()) co_return view.error;
+  const auto limit = std::min(deadline, mono_now() + command_limit);
+  const auto shown = co_await console_.async_command("SHOW CLIENTS", limit);
+  if (shown.error) co_return console_.describe(shown.error, "SHOW CLIENTS");
+  co_return describe_holders(view.servers, read_clients(shown.rows));
+}
+
+}  // namespace pointsman

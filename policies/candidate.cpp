@@ -83,7 +83,32 @@ std::string system_id_of(const Finding& finding) {
 
 bool is_standby(const Finding& finding) {
   const PostgresFacts* pg = postgres(finding);
-  return pg && pg->role == PostgresRole::standby;
+  const RedisFacts* rd = redis(finding);
+  return (pg && pg->role == PostgresRole::standby) || (rd && rd->role == RedisRole::replica);
+}
+
+bool is_read_only_primary(const Finding& finding) {
+  const PostgresFacts* pg = postgres(finding);
+  return pg && pg->role == PostgresRole::primary && pg->read_only;
+}
+
+std::optional<std::uint64_t> position_of(const Finding& finding) {
+  if (const PostgresFacts* pg = postgres(finding)) return pg->lsn;
+  const RedisFacts* rd = redis(finding);
+  if (!rd || !rd->offset || *rd->offset < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(*rd->offset);
+}
+
+bool has_receiver(const Finding& finding) {
+  if (const PostgresFacts* pg = postgres(finding)) return pg->receiving.value_or(false);
+  const RedisFacts* rd = redis(finding);
+  return rd && rd->link_up.value_or(false);
+}
+
+std::optional<Duration> silence_of(const Finding& finding) {
+  if (const PostgresFacts* pg = postgres(finding)) return pg->receiver_silent;
+  const RedisFacts* rd = redis(finding);
+  return rd ? rd->lag : std::nullopt;
 }
 
 TargetFact judge_target(Require require, const std::optional<Lag>& max_lag,

@@ -26,7 +26,16 @@ bool lags(const Lag& limit, const Finding& finding);
 
 std::optional<std::uint32_t> timeline_of(const Finding& finding);
 std::string system_id_of(const Finding& finding);
+/// A PostgreSQL standby or a Redis replica that answered.
 bool is_standby(const Finding& finding);
+/// A primary that answered, and takes no writes.
+bool is_read_only_primary(const Finding& finding);
+/// How far it has written or received: bytes of WAL, or Redis' replication offset.
+std::optional<std::uint64_t> position_of(const Finding& finding);
+/// A standby that is connected to its primary, as far as it knows.
+bool has_receiver(const Finding& finding);
+/// Since when it has heard nothing from its primary.
+std::optional<Duration> silence_of(const Finding& finding);
 
 /// The state of a target, as the diagnosis table names it.
 enum class TargetFact {

@@ -53,6 +53,7 @@ Decision Engine::step(MonoTime now, const Event& event) {
   if (now_ >= housekeeping_at_) keep_house();
   run_due();
   if (services_dirty_) update_services();
+  store_incidents();
   ++generation_;
   return Decision{std::move(effects_), next_wake()};
 }
@@ -141,22 +142,6 @@ void Engine::on(const ActionFinished& event) {
   evaluate_route(it->second);
 }
 
-void Engine::on(const StepFinished&) {}
-void Engine::on(const SwitchRequested&) {}
-void Engine::on(const SwitchCancelled&) {}
-void Engine::on(const AutomationSet&) {}
-void Engine::on(const FlagSet&) {}
-void Engine::on(const DrainSet&) {}
-void Engine::on(const IncidentAcknowledged&) {}
-void Engine::on(const StepApproved&) {}
-
-void Engine::on(const MemoryRestored& event) {
-  for (const RouteMemory& memory : event.routes) {
-    const auto it = routes_.find(memory.route);
-    if (it != routes_.end()) it->second.restore(memory);
-  }
-}
-
 void Engine::on(const PolicyLoaded& event) {
   POINTSMAN_INVARIANT(event.policy != nullptr, "a policy was loaded that is none");
   const bool first = policy_ == nullptr;
@@ -179,7 +164,7 @@ void Engine::on(const PolicyLoaded& event) {
     if (policy.enabled) schedule(placed, first_run(policy, now_));
   }
 
-  std::map<RouteName, RouteKeeper> old_routes = std::move(routes_);
+  std::map<RouteName, RouteKeeper> old_routes = std::move(routes_);  // an act under way goes on
   routes_.clear();
   routes_of_.clear();
   for (const auto& [name, policy] : policy_->routes) {
@@ -283,8 +268,18 @@ RouteContext Engine::context_for(const RouteKeeper& keeper) {
     const auto it = routes_.find(*keeper.policy().fallback);
     if (it != routes_.end()) fallback = &it->second;
   }
-  return RouteContext{now_,     policy_->mode,  probes_, fallback, distrust_since_,
-                      effects_, last_action_id_};
+  return RouteContext{.now = now_,
+                      .mode = policy_->mode,
+                      .probes = probes_,
+                      .fallback = fallback,
+                      .distrust_since = distrust_since_,
+                      .paused = operations_.paused(),
+                      .maintenance = operations_.is_set(maintenance_flag),
+                      .machine = machine_trouble(),
+                      .effects = effects_,
+                      .last_action_id = last_action_id_,
+                      .incidents = incidents_,
+                      .actions = actions_};
 }
 
 void Engine::evaluate_route(RouteKeeper& keeper) {
@@ -292,6 +287,7 @@ void Engine::evaluate_route(RouteKeeper& keeper) {
   const std::vector<ProbeName> targets_before = keeper.targets();
   keeper.evaluate(context_for(keeper));
   follow_trouble(keeper);
+  serve_wishes(keeper);
   if (keeper.state() != before) services_dirty_ = true;
   if (keeper.targets() == targets_before && keeper.state() == before) return;
   for (auto& [name, other] : routes_) {  // fallbacks have no cycles, so this ends
@@ -316,6 +312,33 @@ void Engine::follow_trouble(const RouteKeeper& keeper) {
     it->second.troubled_routes += change;
     if (change > 0) run_at_once(it->second);
   }
+}
+
+/// A second look, a run of the server that an act has changed, the end of a request.
+void Engine::serve_wishes(RouteKeeper& keeper) {
+  if (keeper.take_look_wanted()) {
+    for (const ProbeName& candidate : keeper.policy().candidates) {
+      const auto it = probes_.find(candidate);
+      if (it != probes_.end()) run_at_once(it->second);
+    }
+  }
+  if (const auto probe = keeper.take_run_wanted()) {
+    const auto it = probes_.find(*probe);
+    if (it != probes_.end()) run_at_once(it->second);
+  }
+  if (auto ended = keeper.take_ended()) {
+    end_request(ended->request, ended->ok, std::move(ended->text));
+  }
+}
+
+/// A promotion wants a host that is well itself. Its disk does not count: a full disk never stops a
+/// failover.
+std::string Engine::machine_trouble() const {
+  for (const auto& [name, entry] : probes_) {
+    const bool own = entry.policy.kind == ProbeKind::memory || entry.policy.kind == ProbeKind::cpu;
+    if (own && entry.check.state() == State::unhealthy) return name.text + " is unhealthy";
+  }
+  return {};
 }
 
 void Engine::evaluate_routes_of(const ProbeName& probe) {
@@ -399,8 +422,13 @@ void Engine::update_services() {
     overall_ = overall;
     overall_since_ = now_;
   }
-  const Serving serving = judge_serving(*policy_, services_, verdicts_,
-                                        [this](const ServiceName& n) { return unhealthy_why(n); });
+  Serving serving = judge_serving(*policy_, services_, verdicts_,
+                                  [this](const ServiceName& n) { return unhealthy_why(n); });
+  if (operations_.drained()) {
+    serving = {false, "drained"};
+  } else if (operations_.is_set(maintenance_flag)) {
+    serving = {false, "flag maintenance is set"};
+  }
   if (serving != serving_) {
     if (serving.ok != serving_.ok) {
       effects_.push_back(
@@ -416,6 +444,7 @@ void Engine::update_services() {
 
 void Engine::keep_house() {
   housekeeping_at_ = now_ + housekeeping_interval;
+  if (operations_.pass_time(now_, effects_)) services_dirty_ = true;
   for (auto& [name, entry] : probes_) {
     const State before = entry.check.state();
     if (entry.check.pass_time(entry.policy, now_)) probe_changed(entry, before);
@@ -439,6 +468,13 @@ std::shared_ptr<const Snapshot> Engine::snapshot(MonoTime now) const {
   shot->overall_since = overall_since_;
   shot->serving = serving_;
   shot->distrusted = distrust_since_.has_value();
+  shot->flags = operations_.flags();
+  shot->automation = operations_.automation();
+  shot->drain = operations_.drain();
+  shot->requests = requests_;
+  shot->incidents = incidents_.stories();
+  shot->incidents_open = incidents_.open_count();
+  shot->actions = actions_;
   for (const auto& [name, entry] : probes_) {
     ProbeView view;
     view.kind = entry.policy.kind;

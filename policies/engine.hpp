@@ -15,9 +15,11 @@
 #include <utility>
 #include <vector>
 
+#include "policies/incidents.hpp"
 #include "policies/model/effect.hpp"
 #include "policies/model/event.hpp"
 #include "policies/model/snapshot.hpp"
+#include "policies/operations.hpp"
 #include "policies/probe_entry.hpp"
 #include "policies/rollup.hpp"
 #include "policies/route_keeper.hpp"
@@ -57,6 +59,12 @@ class Engine {
   void on(const MemoryRestored& event);
 
   RouteContext context_for(const RouteKeeper& keeper);
+  void serve_wishes(RouteKeeper& keeper);
+  void start_request(const SwitchRequested& asked);
+  void end_request(RequestId id, bool ok, std::string line);
+  void store_incidents();
+  void evaluate_all_routes();
+  std::string machine_trouble() const;
   void evaluate_route(RouteKeeper& keeper);
   void evaluate_routes_of(const ProbeName& probe);
   void follow_trouble(const RouteKeeper& keeper);
@@ -79,6 +87,10 @@ class Engine {
   std::set<std::pair<MonoTime, ProbeName>> due_;
   std::map<ProbeName, std::vector<RouteName>> routes_of_;
   std::map<RouteName, RouteKeeper> routes_;
+  IncidentBook incidents_;
+  Operations operations_;
+  std::map<std::pair<std::string, ActionOutcome>, std::uint64_t> actions_;
+  std::map<RequestId, RequestView> requests_;
   std::set<RouteName> troubled_;  ///< routes whose candidates run fast
   std::map<ServiceName, State> services_;
   std::map<ServiceName, MonoTime> services_since_;

@@ -43,6 +43,18 @@ std::string join_names(const std::vector<ProbeName>& names, std::string_view nob
   return text;
 }
 
+std::string print_lsn(std::uint64_t lsn) {
+  const auto hex = [](std::uint64_t number) {
+    std::string text;
+    do {
+      text.insert(text.begin(), "0123456789ABCDEF"[number % 16]);
+      number /= 16;
+    } while (number != 0);
+    return text;
+  };
+  return hex(lsn >> 32) + "/" + hex(lsn & 0xFFFFFFFFu);
+}
+
 std::string fill_in(std::string_view sentence, std::string_view target, std::string_view rival) {
   std::string text;
   while (!sentence.empty()) {

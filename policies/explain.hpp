@@ -2,6 +2,7 @@
 // Pure; no unit is left to guess.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ std::string join_names(const std::vector<ProbeName>& names, std::string_view nob
 
 /// Fills {target} and {rival} in.
 std::string fill_in(std::string_view sentence, std::string_view target, std::string_view rival);
+
+/// A WAL position as PostgreSQL prints it: "0/3000148".
+std::string print_lsn(std::uint64_t lsn);
 
 /// "fail connect_refused, 240ms ago: connection refused", the evidence for one candidate.
 std::string describe_sample(const Sample* sample, MonoTime now);

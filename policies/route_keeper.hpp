@@ -1,10 +1,13 @@
 // Keeps one route where it should lead: level-triggered, at every step it compares what is desired
-// with what is in effect and asks for what is missing (SPEC section 6, the form that follows).
+// with what is in effect and asks for what is missing (SPEC section 6).
 //
 // Pure. Owned by the engine. It asks for one act at a time, and after an act it waits for a fresh
-// look at the pooler before it asks for another. It never leads a route to nothing.
+// look at the pooler before it asks for another. It never leads a route to nothing. Where the route
+// drives it promotes (route_promotion.cpp): fence, a second look at every candidate, promotion; the
+// promoted server is then followed as any other would be.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,6 +17,7 @@
 #include "policies/candidate.hpp"
 #include "policies/diagnose.hpp"
 #include "policies/guards.hpp"
+#include "policies/incidents.hpp"
 #include "policies/model/effect.hpp"
 #include "policies/model/event.hpp"
 #include "policies/model/snapshot.hpp"
@@ -28,10 +32,21 @@ struct RouteContext {
   MonoTime now{};
   Mode mode = Mode::act;
   const std::map<ProbeName, ProbeEntry>& probes;
-  const RouteKeeper* fallback = nullptr;   ///< the keeper of RoutePolicy::fallback
-  std::optional<MonoTime> distrust_since;  ///< samples started before do not count
+  const RouteKeeper* fallback = nullptr;     ///< the keeper of RoutePolicy::fallback
+  std::optional<MonoTime> distrust_since;    ///< samples started before do not count
+  bool paused = false, maintenance = false;  ///< by an operator
+  std::string machine;                       ///< what is wrong with this host; empty: nothing
   std::vector<Effect>& effects;
   std::uint64_t& last_action_id;
+  IncidentBook& incidents;
+  std::map<std::pair<std::string, ActionOutcome>, std::uint64_t>& actions;  ///< counters
+};
+
+/// An answer to a request: whether it was taken, and the plan or why not, line by line.
+struct RequestAnswer {
+  bool accepted = false;
+  bool done = false;  ///< nothing is left to do
+  std::vector<std::string> lines;
 };
 
 class RouteKeeper {
@@ -41,11 +56,21 @@ class RouteKeeper {
   /// A reload changed the route: targets and memory stay, the proof does not.
   void reload(RoutePolicy policy);
   void restore(const RouteMemory& memory);
+  /// A promotion that was under way when the daemon ended: unknown, so it is looked at.
+  void restore(const PromotionMemory& memory, MonoTime now);
+
+  /// After a restart: the incident of this route that was open, or whose old primary is awaited.
+  void adopt_incident(const IncidentBook& incidents);
 
   void take_sample(const RouteContext& context, const ProbeName& probe);
   void take_session_end(const RouteContext& context, const ProbeName& probe, SessionEnd how);
   void take_observation(const RouteContext& context, const RouteObserved& observed);
   void take_outcome(const RouteContext& context, const ActionFinished& finished);
+  /// A person or a ladder asks for a switch. A dry run only tells.
+  RequestAnswer request(const RouteContext& context, const SwitchRequested& asked,
+                        SwitchCause cause);
+  /// Until the promotion of a planned switch.
+  bool cancel(const RouteContext& context, RequestId request);
   /// Compares, decides, asks. Called after the takes, and at least once a second.
   void evaluate(const RouteContext& context);
 
@@ -53,6 +78,24 @@ class RouteKeeper {
   const std::vector<ProbeName>& targets() const { return targets_; }
   State state() const { return state_; }
   bool in_trouble() const { return trouble_since_.has_value(); }
+  /// An act that changes where the route leads is under way.
+  bool is_switching() const;
+  bool in_effect() const { return effect_shown_; }
+  std::string_view diagnosis() const {
+    return diagnosis_ ? diagnosis_->name(is_redis()) : "unknown";
+  }
+  IncidentId incident() const { return incident_; }
+  /// The candidates that are to run at once, since the keeper wants a second look. Cleared by it.
+  bool take_look_wanted() { return std::exchange(look_wanted_, false); }
+  /// A probe that is to run at once, since an act changed its server. Cleared by it.
+  std::optional<ProbeName> take_run_wanted() { return std::exchange(run_wanted_, std::nullopt); }
+  /// The request that ended since the last call, and how.
+  struct Ended {
+    RequestId request{};
+    bool ok = false;
+    std::string text;
+  };
+  std::optional<Ended> take_ended() { return std::exchange(ended_, std::nullopt); }
   /// When it next wants to be evaluated though nothing happened.
   MonoTime wake_at() const { return wake_at_; }
   RouteView view(MonoTime now) const;
@@ -61,57 +104,138 @@ class RouteKeeper {
   struct Track {  ///< one candidate, as this route judges it
     int fit_streak = 0, unfit_streak = 0;
     std::optional<MonoTime> fit_since;
-    std::optional<std::uint64_t> lsn_at_trouble;
+    std::optional<std::uint64_t> position_at_trouble;
+    std::uint32_t timeline = 0;  ///< last known; a standby without a receiver does not tell
+    std::optional<MonoTime> promotion_failed_at;
   };
   struct Choice {  ///< what a step wants
     std::vector<ProbeName> targets;
     SwitchCause cause = SwitchCause::verify;
     OldTargets old_targets = OldTargets::alive;
   };
+  struct Candidate {  ///< a standby that could be promoted
+    ProbeName name;
+    std::uint64_t position = 0;
+    std::uint64_t missing = 0;  ///< bytes of what was last seen on the primary
+  };
+  struct Promotion {
+    enum class Phase { fencing, looking, promoting };
+    Phase phase = Phase::looking;
+    ProbeName to;
+    MonoTime since{};  ///< of the phase; a second look wants runs that began after it
+    ActionId action{};
+    bool fenced = false;
+    bool requested = false;  ///< by a person or a ladder: the automatic guards do not hold it
+    bool allow_data_loss = false;
+  };
+  struct Request {
+    SwitchRequested asked;
+    SwitchCause cause = SwitchCause::request;
+    ProbeName to;
+    ActionId action{};
+  };
+  struct Position {
+    MonoTime started{};
+    std::uint64_t lsn = 0;
+  };
 
-  bool managed() const;
+  bool is_redis() const {
+    return policy_.require == Require::master || policy_.require == Require::replica;
+  }
   bool balanced() const { return policy_.balance != Balance::none; }
+  bool is_candidate(const ProbeName& name) const;
+  bool is_target(const ProbeName& name) const;
   const ProbeEntry* entry(const RouteContext& context, const ProbeName& name) const;
   const Sample* evidence(const RouteContext& context, const ProbeName& name) const;
+  /// evidence that was taken since the trouble began
+  const Sample* fresh_evidence(const RouteContext& context, const ProbeName& name) const;
   std::optional<Lag> max_lag(const ProbeEntry& entry) const;
   bool foreign(const Sample& sample) const;
 
   void begin_trouble(const RouteContext& context);
   void learn_from_target(const RouteContext& context);
   void adopt_observed_targets(const RouteContext& context);
+  void remember(const RouteContext& context);
   bool shows(const RouteContext& context, const std::vector<ProbeName>& targets) const;
+  void take_switch_outcome(const RouteContext& context, const ActionFinished& finished);
+  void count_switch(const SwitchRoute& order, const ActionFinished& finished, Duration took);
 
+  // route_facts.cpp
+  TargetFacts gather_facts(const RouteContext& context, std::vector<ProbeName>& rivals);
   TrustFact trust_fact(const RouteContext& context) const;
   PoolerFact pooler_fact(const RouteContext& context) const;
   TargetFact target_fact(const RouteContext& context) const;
   SettledFact settled_fact(const RouteContext& context) const;
   RivalFact rival_fact(const RouteContext& context, std::vector<ProbeName>& rivals) const;
-  StandbysFact standbys_fact(const RouteContext& context) const;
+  StandbysFact standbys_fact(const RouteContext& context);
   ClusterFact cluster_fact(const RouteContext& context) const;
+  CandidateFact candidate_fact(const RouteContext& context);
+  bool is_receiving(const Sample& sample, const ProbeName& name) const;
 
+  // route_choice.cpp
   std::optional<Choice> choose_single(const RouteContext& context);
   std::optional<Choice> choose_balanced(const RouteContext& context);
   std::optional<Choice> choose_failback(const RouteContext& context) const;
   std::vector<ProbeName> fitting_replicas(const RouteContext& context) const;
-  bool in_effect(const RouteContext& context) const;
+  bool in_effect_now(const RouteContext& context) const;
   SwitchCause repair_cause() const;
-  void settle_guards(const RouteContext& context, const std::optional<Choice>& choice);
-  void act(const RouteContext& context, const Choice& choice);
   void record_diagnosis(const RouteContext& context, const Diagnosis& diagnosis, std::string why);
   std::vector<std::pair<std::string, std::string>> evidence_details(
       const RouteContext& context) const;
   State judge_state(const RouteContext& context) const;
+
+  // route_promotion.cpp
+  bool drives() const;
+  std::optional<Candidate> best_candidate(const RouteContext& context) const;
+  void advance_promotion(const RouteContext& context, const TargetFacts& facts);
+  bool still_promotable(const RouteContext& context, const TargetFacts& facts) const;
+  bool looked_at_all(const RouteContext& context) const;
+  void begin_promotion(const RouteContext& context, Promotion promotion);
+  void ask_to_promote(const RouteContext& context);
+  void give_up_promotion(const RouteContext& context, const std::string& why);
+  void take_promotion_outcome(const RouteContext& context, const ActionFinished& finished);
+  void take_hook_outcome(const RouteContext& context, const ActionFinished& finished);
+  void demote_returned(const RouteContext& context, const ProbeName& server);
+  SwitchTarget target_of(const RouteContext& context, const ProbeName& name) const;
+  std::vector<SwitchTarget> others_of(const RouteContext& context, const ProbeName& name) const;
+  std::uint64_t missing_of(const Sample& sample) const;
+
+  // route_request.cpp
+  bool start_request(const RouteContext& context);
+  void take_switchover_outcome(const RouteContext& context, const ActionFinished& finished);
+  void end_request(bool ok, std::string text);
+
+  // route_incident.cpp
+  void follow_incident(const RouteContext& context, const TargetFacts* facts);
+  IncidentId ensure_incident(const RouteContext& context);
+  void mark(const RouteContext& context, Mark mark, MonoTime at);
+  void settle_rpo(const RouteContext& context, std::optional<std::uint64_t> promotion_lsn);
+  std::optional<std::uint64_t> promotion_point(const RouteContext& context,
+                                               const ProbeName& name) const;
+  void extend_rpo(const RouteContext& context);
+  void see_old_primary(const RouteContext& context);
+  void list_what_to_rebuild(const RouteContext& context);
+
+  void settle_guards(const RouteContext& context, const std::optional<Choice>& choice);
+  void consider_acting(const RouteContext& context, const std::optional<Choice>& choice);
+  void record_denial(const RouteContext& context, const Guard& denied, const std::string& act);
+  void act(const RouteContext& context, const Choice& choice);
   void observe_when_due(const RouteContext& context);
+  void show_observed(const RouteContext& context);
 
   RoutePolicy policy_;
   std::vector<ProbeName> targets_;  ///< desired
   std::uint64_t epoch_ = 0;
-  std::string system_id_;       ///< of the cluster that the route leads to
-  std::uint32_t timeline_ = 0;  ///< the newest that it led to; 0: not known
+  std::string system_id_;         ///< of the cluster that the route leads to
+  std::uint32_t timeline_ = 0;    ///< the newest that it led to; 0: not known
+  std::set<ProbeName> replaced_;  ///< Redis: masters that a promotion of ours has replaced
   std::map<ProbeName, Track> tracks_;
-  std::set<ProbeName> told_to_stop_;  ///< whose session was told that the server shuts down
+  std::map<ProbeName, MonoTime> told_to_stop_;  ///< whose session heard that the server shuts down
+  std::deque<Position> positions_;              ///< of the target, the newest last
+  std::optional<MonoTime> last_good_;           ///< of the target
 
   std::optional<MonoTime> trouble_since_;  ///< T1: only samples started since count
+  std::optional<MonoTime> quiet_since_;    ///< since no standby is known to receive
   MonoTime now_seen_{};
 
   std::vector<PoolerObservation> observation_;
@@ -130,13 +254,33 @@ class RouteKeeper {
   std::optional<MonoTime> last_switch_at_;
   std::optional<SwitchView> last_switch_;
 
+  std::optional<Promotion> promotion_;
+  MonoTime promotion_since_{};
+  std::optional<PromotionMemory> unsettled_;  ///< a promotion that may or may not have happened
+  std::vector<MonoTime> promotions_;          ///< of the last hour
+  std::optional<Candidate> candidate_;        ///< the best one at this step
+  std::optional<ProbeName> promoted_;         ///< by us, and not yet in effect
+  MonoTime promoted_at_{};
+  std::string old_target_;                    ///< of the failover that the incident is about
+  std::optional<std::uint64_t> promotion_lsn_;
+  std::optional<ActionId> demoting_;
+  std::optional<MonoTime> demote_again_at_;
+  std::optional<Request> request_;
+  std::optional<SwitchOver> switchover_;
+  std::optional<Ended> ended_;
+  bool look_wanted_ = false;
+  std::optional<ProbeName> run_wanted_;
+
+  IncidentId incident_{};  ///< the open one; 0: none
+  IncidentId watched_{};   ///< the last failover's, until the old primary has been seen again
+
   const Diagnosis* diagnosis_ = nullptr;
   std::string why_;
   std::vector<Guard> guards_;
   std::string denied_;  ///< the denial that was recorded last
   State state_ = State::unknown;
   MonoTime since_{};
-  bool effect_shown_ = false;  ///< what in_effect() was at the last step
+  bool effect_shown_ = false;  ///< what in_effect_now() was at the last step
   std::vector<ObservedTarget> observed_view_;
   MonoTime wake_at_{};
   RouteCounters counters_;

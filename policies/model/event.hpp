@@ -160,6 +160,7 @@ struct RouteMemory {
   std::string system_id;           ///< of the cluster that it led to
   std::uint32_t timeline = 0;      ///< highest seen on a target that it led to; 0: none
   std::uint64_t epoch = 0;
+  std::vector<ProbeName> replaced{};  ///< Redis: old masters that a promotion of ours replaced
   friend bool operator==(const RouteMemory&, const RouteMemory&) = default;
 };
 
@@ -182,6 +183,7 @@ struct LadderMemory {
   MonoTime phase_since{};  ///< when the phase began
   std::optional<MonoTime> cooldown_until;
   std::vector<MonoTime> runs;  ///< starts of the runs that the limits count, oldest first
+  std::string fingerprint{};   ///< of the policy that it ran by: a step's index means nothing in another
   friend bool operator==(const LadderMemory&, const LadderMemory&) = default;
 };
 

@@ -71,6 +71,13 @@ struct Attempt {
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };
 
+/// A notifier that knows of the incident: it is told of every change that matters, and of the end.
+struct AlertTold {
+  NotifierName notifier;
+  std::string gist;  ///< of the alert that was sent last (policies/alerts); empty: not yet sent
+  friend bool operator==(const AlertTold&, const AlertTold&) = default;
+};
+
 struct Acknowledgement {
   MonoTime at{};
   std::string by, reason;
@@ -95,6 +102,7 @@ struct Incident {
   bool needs_human = false;             ///< exhausted, no_candidate, split_brain
   std::string asked;                    ///< what is asked of the human; empty: nothing
   std::optional<Acknowledgement> acknowledged;
+  std::vector<AlertTold> told;          ///< no notifier twice
   std::optional<MonoTime> closed_at;
   friend bool operator==(const Incident&, const Incident&) = default;
 

@@ -98,6 +98,7 @@ struct RouteView {
   std::vector<Guard> guards;
   std::optional<SwitchView> last_switch;
   bool switching = false;     ///< an action is under way
+  IncidentId incident{};      ///< the open one; 0: none
   std::string observe_error;  ///< why what is in effect could not be read
   RouteCounters counters;
 };

@@ -52,7 +52,7 @@ TEST_CASE("a promoted standby is followed at once after one failure of the old p
   w.give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
   w.pass_time(500ms);
   CHECK(w.switches.empty());
-  CHECK(w.route("bud").diagnosis == "primary_dead");
+  CHECK(w.route("bud").diagnosis == "primary_failing");
   CHECK(w.route("bud").state == State::healthy);  // not yet settled
   w.set("replica-1", primary(2));
   w.pass_time(1100ms);
@@ -107,6 +107,8 @@ TEST_CASE("a primary that restarts in place moves nothing") {
   w.pass_time(30s);
   CHECK(w.route("bud").diagnosis == "primary_starting");
   w.set("primary", primary(1));
+  w.set("replica-1", standby());
+  w.set("replica-2", standby());
   w.pass_time(10s);
   CHECK(w.route("bud").diagnosis == "ok");
   CHECK(std::none_of(w.switches.begin(), w.switches.end(),

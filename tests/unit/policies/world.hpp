@@ -32,6 +32,29 @@ inline Finding standby(bool receiving = true, std::string system_id = "S") {
   facts.system_id = std::move(system_id);
   return {Outcome::pass, Reason::ok, "", facts};
 }
+inline Finding master() {
+  RedisFacts facts;
+  facts.role = RedisRole::master;
+  facts.offset = 1000;
+  return {Outcome::pass, Reason::ok, "", facts};
+}
+inline Finding replica(bool link_up = true, std::int64_t offset = 1000) {
+  RedisFacts facts;
+  facts.role = RedisRole::replica;
+  facts.offset = offset;
+  facts.link_up = link_up;
+  return {Outcome::pass, Reason::ok, "", facts};
+}
+inline Finding standby_at(std::uint64_t lsn, bool receiving = false) {
+  Finding finding = standby(receiving);
+  std::get<PostgresFacts>(finding.facts).lsn = lsn;
+  return finding;
+}
+inline Finding primary_at(std::uint64_t lsn, std::uint32_t timeline = 1) {
+  Finding finding = primary(timeline);
+  std::get<PostgresFacts>(finding.facts).lsn = lsn;
+  return finding;
+}
 inline Finding fail(Reason reason) {
   return {Outcome::fail, reason, "down", {}};
 }
@@ -58,7 +81,19 @@ class World {
   std::map<RouteName, PoolerObservation> pooler;  ///< what each route's pooler has in effect
   ActionOutcome switch_outcome = ActionOutcome::ok;
   bool pooler_takes_switches = true;
-  std::vector<SwitchRoute> switches;  ///< asked for, verify apart
+  ActionOutcome promote_outcome = ActionOutcome::ok;
+  bool promote_hangs = false, promotes_though_unknown = false;
+  Duration promotion_takes{100ms};
+  std::uint64_t promotion_lsn = 1000;
+  ActionOutcome hook_outcome = ActionOutcome::ok;
+  std::function<void()> on_fence;
+  std::vector<PromoteServer> promotions;
+  std::vector<RunHook> hooks;
+  std::vector<DemoteServer> demotions;
+  std::vector<SwitchOver> switchovers;
+  std::vector<Alert> alerts;
+  std::map<IncidentId, Incident> incidents;  ///< as last stored
+  std::vector<SwitchRoute> switches;         ///< asked for, verify apart
   std::vector<Record> records;
   std::map<ProbeName, int> runs;
   Engine engine;
@@ -139,6 +174,59 @@ class World {
       return Event{done};
     });
   }
+  void run(const PromoteServer& effect) {
+    promotions.push_back(effect);
+    const PromoteServer order = effect;
+    if (promote_hangs) return;
+    pending_.emplace(now + promotion_takes, [this, order] {
+      if (promote_outcome == ActionOutcome::ok || promotes_though_unknown) {
+        answers[order.to.probe] =
+            order.kind == ServerKind::redis ? master() : primary(order.timeline + 1);
+      }
+      ActionFinished done{order.id, order.route, promote_outcome, "promoted", Verified::no, false};
+      if (promote_outcome == ActionOutcome::ok) {
+        done.timeline = order.timeline + 1;
+        done.promotion_lsn = promotion_lsn;
+      }
+      return Event{done};
+    });
+  }
+  void run(const RunHook& effect) {
+    hooks.push_back(effect);
+    const RunHook order = effect;
+    pending_.emplace(now + 100ms, [this, order] {
+      if (on_fence) on_fence();
+      return Event{
+          ActionFinished{order.id, order.route, hook_outcome, "hook", Verified::no, false}};
+    });
+  }
+  void run(const DemoteServer& effect) {
+    demotions.push_back(effect);
+    const DemoteServer order = effect;
+    pending_.emplace(now + 5ms, [this, order] {
+      answers[order.server.probe] = replica();
+      return Event{
+          ActionFinished{order.id, order.route, ActionOutcome::ok, "", Verified::no, false}};
+    });
+  }
+  void run(const SwitchOver& effect) {
+    switchovers.push_back(effect);
+    const SwitchOver order = effect;
+    pending_.emplace(now + 200ms, [this, order] {
+      ActionFinished done{order.id,        order.route,  switch_outcome,
+                          "switched over", Verified::no, false};
+      if (switch_outcome == ActionOutcome::ok) {
+        answers[order.from.probe] = fail(Reason::connect_refused);
+        answers[order.to.probe] = primary(order.timeline + 1);
+        pooler[order.route].addresses = {order.to.endpoint};
+        done.verified = Verified::query;
+        done.timeline = order.timeline + 1;
+      }
+      return Event{done};
+    });
+  }
+  void run(const StoreIncident& effect) { incidents[effect.incident.id] = effect.incident; }
+  void run(const SendAlert& effect) { alerts.push_back(effect.alert); }
   void run(const Record& effect) { records.push_back(effect); }
   template <class Other>
   void run(const Other&) {}

@@ -1,0 +1,112 @@
+// The engine's side of operators: switches asked for, pause, flags, drain, acknowledgements; and
+// what a start remembers.
+#include "policies/engine.hpp"
+#include "policies/explain.hpp"
+
+namespace pointsman {
+
+void Engine::on(const SwitchRequested& event) {
+  start_request(event);
+}
+
+void Engine::start_request(const SwitchRequested& asked) {
+  RequestView& view = requests_[asked.request];
+  view.route = asked.route;
+  view.at = now_;
+  while (requests_.size() > kept_requests) requests_.erase(requests_.begin());
+  const auto it = routes_.find(asked.route);
+  if (it == routes_.end()) {
+    view.state = RequestState::refused;
+    view.lines = {"refused: there is no route " + asked.route.text};
+    return;
+  }
+  RequestAnswer answer = it->second.request(context_for(it->second), asked, SwitchCause::request);
+  view.lines = std::move(answer.lines);
+  if (!answer.accepted) {
+    view.state = RequestState::refused;
+  } else if (answer.done) {
+    view.state = RequestState::done;
+  }
+  evaluate_route(it->second);
+}
+
+void Engine::end_request(RequestId id, bool ok, std::string line) {
+  const auto it = requests_.find(id);
+  if (it == requests_.end()) return;
+  it->second.state = ok ? RequestState::done : RequestState::failed;
+  it->second.lines.push_back(std::move(line));
+}
+
+void Engine::on(const SwitchCancelled& event) {
+  const auto it = requests_.find(event.request);
+  if (it == requests_.end()) return;
+  const auto route = routes_.find(it->second.route);
+  if (route == routes_.end()) return;
+  const bool taken = route->second.cancel(context_for(route->second), event.request);
+  it->second.lines.push_back(taken ? "cancel asked for"
+                                   : "too late to cancel: it goes on to its end");
+  evaluate_route(route->second);
+}
+
+void Engine::on(const AutomationSet& event) {
+  operations_.set(now_, event, effects_);
+  evaluate_all_routes();
+}
+
+void Engine::on(const FlagSet& event) {
+  if (event.set) {
+    const FlagMemory flag{event.flag, now_, event.reason, event.by, event.until, std::nullopt};
+    operations_.set(now_, flag, effects_);
+  } else {
+    operations_.clear(event.flag, event.reason, effects_);
+  }
+  services_dirty_ = true;
+  if (event.flag == maintenance_flag) evaluate_all_routes();
+}
+
+void Engine::on(const DrainSet& event) {
+  operations_.set(now_, event, effects_);
+  services_dirty_ = true;
+}
+
+void Engine::on(const IncidentAcknowledged& event) {
+  if (!incidents_.acknowledge(event.incident, {now_, event.by, event.reason})) return;
+  effects_.push_back(
+      Record{RecordKind::operation,
+             "incident " + std::to_string(static_cast<std::uint64_t>(event.incident)),
+             "acknowledged" + (event.by.empty() ? "" : " by " + event.by) +
+                 (event.reason.empty() ? "" : ": " + event.reason),
+             {},
+             {}});
+}
+
+void Engine::on(const StepFinished&) {}
+void Engine::on(const StepApproved&) {}
+
+void Engine::on(const MemoryRestored& event) {
+  for (const RouteMemory& memory : event.routes) {
+    const auto it = routes_.find(memory.route);
+    if (it != routes_.end()) it->second.restore(memory);
+  }
+  for (const PromotionMemory& memory : event.promotions) {
+    const auto it = routes_.find(memory.route);
+    if (it != routes_.end()) it->second.restore(memory, now_);
+  }
+  incidents_.restore(event.incidents, event.last_incident);
+  for (auto& [name, keeper] : routes_) keeper.adopt_incident(incidents_);
+  operations_.restore(event, effects_);
+  services_dirty_ = true;
+}
+
+void Engine::evaluate_all_routes() {
+  for (auto& [name, keeper] : routes_) evaluate_route(keeper);
+}
+
+/// Once a step each, as they are at its end.
+void Engine::store_incidents() {
+  for (const IncidentId id : incidents_.take_changed()) {
+    if (const auto story = incidents_.find(id)) effects_.push_back(StoreIncident{*story});
+  }
+}
+
+}  // namespace pointsman

@@ -1,0 +1,186 @@
+#include "policies/incident_causes.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace pointsman {
+namespace {
+
+const ServicePolicy* service_of(const PolicySet& policy, const Member& part) {
+  const auto* name = std::get_if<ServiceName>(&part);
+  if (!name) return nullptr;
+  const auto it = policy.services.find(*name);
+  return it == policy.services.end() ? nullptr : &it->second;
+}
+
+bool is_down(const CauseView& view, const Member& part) {
+  return view.state_of(part) == State::unhealthy;
+}
+
+/// Routes first: they know most about why. Probes last.
+int rank(const Member& part) {
+  if (std::holds_alternative<RouteName>(part)) return 0;
+  return std::holds_alternative<ServiceName>(part) ? 1 : 2;
+}
+
+std::vector<Member> failing_members(const CauseView& view, const ServicePolicy& service) {
+  std::vector<Member> failing;
+  for (const Member& member : service.members) {
+    if (is_down(view, member)) failing.push_back(member);
+  }
+  std::stable_sort(failing.begin(), failing.end(),
+                   [](const Member& a, const Member& b) { return rank(a) < rank(b); });
+  return failing;
+}
+
+/// The open incident of a route that has this probe among its candidates.
+std::shared_ptr<const Incident> of_its_route(const CauseView& view, const IncidentBook& book,
+                                             const ProbeName& probe) {
+  for (const auto& [name, route] : view.policy.routes) {
+    const auto& list = route.candidates;
+    if (std::find(list.begin(), list.end(), probe) == list.end()) continue;
+    if (auto incident = book.find_open(to_text(Member{name}))) return incident;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Incident> cause_of(const CauseView& view, const IncidentBook& book,
+                                         const Member& member) {
+  if (auto incident = covering(book, to_text(member))) return incident;
+  if (const auto* probe = std::get_if<ProbeName>(&member)) return of_its_route(view, book, *probe);
+  return nullptr;
+}
+
+/// The service itself and all that contain it or the part, by way of others too.
+std::set<ServiceName> services_over(const PolicySet& policy, const Member& part) {
+  std::set<ServiceName> over;
+  if (const auto* own = std::get_if<ServiceName>(&part)) over.insert(*own);
+  for (bool grown = true; grown;) {  // ends: it grows, and there are so many services and no more
+    grown = false;
+    for (const auto& [name, service] : policy.services) {
+      if (over.contains(name)) continue;
+      const bool contains = std::any_of(
+          service.members.begin(), service.members.end(), [&](const Member& member) {
+            const auto* inner = std::get_if<ServiceName>(&member);
+            return member == part || (inner && over.contains(*inner));
+          });
+      if (contains) grown = over.insert(name).second;
+    }
+  }
+  return over;
+}
+
+std::optional<Member> member_of(const PolicySet& policy, const std::string& subject) {
+  if (subject.starts_with("route:")) return Member{RouteName(subject.substr(6))};
+  if (policy.services.contains(ServiceName(subject))) return Member{ServiceName(subject)};
+  if (policy.probes.contains(ProbeName(subject))) return Member{ProbeName(subject)};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::shared_ptr<const Incident> covering(const IncidentBook& book, const std::string& part) {
+  if (auto own = book.find_open(part)) return own;
+  return book.find_open_with(part);
+}
+
+Root root_of(const CauseView& view, const IncidentBook& book, const Member& part) {
+  Root root;
+  root.subject = to_text(part);
+  const auto take = [&root](const std::shared_ptr<const Incident>& incident) {
+    root.incident = incident->id;
+    root.subject = incident->subject;
+    root.members.clear();
+    return root;
+  };
+  if (const auto incident = cause_of(view, book, part)) return take(incident);
+  const ServicePolicy* service = service_of(view.policy, part);
+  if (!service) return root;
+  for (const Member& member : failing_members(view, *service)) {
+    if (const auto incident = cause_of(view, book, member)) return take(incident);
+    root.members.push_back(to_text(member));
+  }
+  return root;
+}
+
+IncidentId same_lost_target(const IncidentBook& book, const RouteName& route,
+                            const std::string& lost_target) {
+  if (lost_target.empty()) return {};
+  const std::string own = to_text(Member{route});
+  for (const auto& [subject, id] : book.open_subjects()) {
+    if (subject == own || !subject.starts_with("route:")) continue;
+    if (book.find(id)->old_target == lost_target) return id;
+  }
+  return {};
+}
+
+Severity severity_at_first(const PolicySet& policy, const Member& part) {
+  const std::set<ServiceName> over = services_over(policy, part);
+  const bool critical = std::any_of(over.begin(), over.end(), [&](const ServiceName& name) {
+    const auto it = policy.services.find(name);
+    return it != policy.services.end() && it->second.critical;
+  });
+  if (!critical) return Severity::warning;
+  for (const auto& [name, ladder] : policy.recovery) {
+    const auto* service = std::get_if<ServiceName>(&ladder.when.subject);
+    const bool of_it = ladder.when.subject == part || (service && over.contains(*service));
+    if (of_it && !ladder.escalate.empty()) return Severity::warning;
+  }
+  return Severity::critical;
+}
+
+IncidentId open_or_join(MonoTime now, const CauseView& view, const Member& part,
+                        IncidentBook& book) {
+  const Root root = root_of(view, book, part);
+  if (root.incident != IncidentId{}) {
+    book.join(root.incident, to_text(part));
+    return root.incident;
+  }
+  OpenIncident open;
+  open.subject = root.subject;
+  open.severity = severity_at_first(view.policy, part);
+  open.cause = std::string(to_text(view.state_of(part)));
+  open.why = view.why_of(part);
+  if (view.first_failure) open.first_failure = view.first_failure(part);
+  if (view.last_good) open.last_good = view.last_good(part);
+  const IncidentId id = book.open(now, open);
+  for (const std::string& member : root.members) book.join(id, member);
+  book.mark(id, Mark::unhealthy, now);
+  book.note(id, now, open.why, {});
+  return id;
+}
+
+void cover_services(MonoTime now, const CauseView& view, const std::vector<ServiceName>& order,
+                    IncidentBook& book) {
+  for (const ServiceName& name : order) {
+    if (!is_down(view, name)) continue;
+    const IncidentId id = open_or_join(now, view, name, book);
+    // What fails only now by the same cause is shown with it.
+    if (book.find(id)->subject != name.text) continue;
+    for (const Member& member : failing_members(view, view.policy.services.at(name))) {
+      if (!covering(book, to_text(member))) book.join(id, to_text(member));
+    }
+  }
+}
+
+void close_recovered(MonoTime now, const CauseView& view,
+                     const std::function<bool(IncidentId)>& held, IncidentBook& book) {
+  const auto subjects = book.open_subjects();  // a copy: closing changes the list
+  for (const auto& [subject, id] : subjects) {
+    const auto part = member_of(view.policy, subject);
+    if (part && std::holds_alternative<RouteName>(*part)) continue;
+    if (!part) {
+      book.note(id, now, "closed: " + subject + " is no longer configured", {});
+      book.close(id, now);
+      continue;
+    }
+    const State state = view.state_of(*part);
+    if (state == State::unknown || state == State::unhealthy || held(id)) continue;
+    book.mark(id, Mark::verified, now);
+    book.note(id, now, subject + " is " + std::string(to_text(state)) + " again", {});
+    book.ask_nothing(id);
+    book.close(id, now);
+  }
+}
+
+}  // namespace pointsman

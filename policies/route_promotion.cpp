@@ -1,0 +1,295 @@
+// How a route that drives promotes: which standby, the fence, the second look at every candidate,
+// the promotion itself, and what becomes of it when it fails or nobody knows (SPEC section 6, FACTS
+// 9b).
+#include <algorithm>
+
+#include "policies/explain.hpp"
+#include "policies/route_keeper.hpp"
+#include "policies/route_words.hpp"
+
+namespace pointsman {
+namespace {
+
+/// A candidate whose promotion failed gives way to others for so long.
+constexpr Duration promotion_failed_rest = std::chrono::minutes{1};
+
+/// What ended within this time before a decision was seen immediately before it.
+constexpr Duration just_now = std::chrono::milliseconds{250};
+
+bool is_listed(const std::vector<std::string>& ids, std::string_view id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+}  // namespace
+
+/// Is the diagnosis of this step one that the route promotes for by itself?
+bool RouteKeeper::drives() const {
+  return policy_.promote && diagnosis_ && diagnosis_->plan == Plan::promote &&
+         is_listed(policy_.promote->when, diagnosis());
+}
+
+SwitchTarget RouteKeeper::target_of(const RouteContext& context, const ProbeName& name) const {
+  const ProbeEntry* e = entry(context, name);
+  return {name, e && e->policy.endpoint ? *e->policy.endpoint : Endpoint{}};
+}
+
+std::vector<SwitchTarget> RouteKeeper::others_of(const RouteContext& context,
+                                                 const ProbeName& name) const {
+  std::vector<SwitchTarget> others;
+  for (const ProbeName& other : policy_.candidates) {
+    if (other != name && !is_target(other)) others.push_back(target_of(context, other));
+  }
+  return others;
+}
+
+/// What a standby has not received of what was last seen on the primary. The primary's position
+/// freezes when it dies: a standby that received more than that lacks nothing that we know of.
+std::uint64_t RouteKeeper::missing_of(const Sample& sample) const {
+  const std::uint64_t received = position_of(sample.finding).value_or(0);
+  if (positions_.empty() || positions_.back().lsn <= received) return 0;
+  return positions_.back().lsn - received;
+}
+
+/// By timeline and position, not by order alone: who received most loses least. Order decides among
+/// equals. A standby on another timeline than the primary's could not have its last writes.
+std::optional<RouteKeeper::Candidate> RouteKeeper::best_candidate(
+    const RouteContext& context) const {
+  std::optional<Candidate> best;
+  bool best_rests = false;
+  for (const ProbeName& name : policy_.candidates) {
+    if (is_target(name)) continue;
+    const ProbeEntry* e = entry(context, name);
+    const Sample* sample = fresh_evidence(context, name);
+    if (!e || !e->policy.endpoint || !sample) continue;
+    if (!is_standby(sample->finding) || foreign(*sample)) continue;
+    const auto* rd = std::get_if<RedisFacts>(&sample->finding.facts);
+    if (rd && rd->loading) continue;
+    const auto it = tracks_.find(name);
+    const std::uint32_t timeline = it == tracks_.end() ? 0 : it->second.timeline;
+    if (timeline != 0 && timeline_ != 0 && timeline != timeline_) continue;
+    const bool rests = it != tracks_.end() && it->second.promotion_failed_at &&
+                       context.now - *it->second.promotion_failed_at < promotion_failed_rest;
+    Candidate one{name, position_of(sample->finding).value_or(0), missing_of(*sample)};
+    const bool better =
+        !best || (best_rests && !rests) || (best_rests == rests && one.position > best->position);
+    if (!better) continue;
+    best = std::move(one);
+    best_rests = rests;
+  }
+  return best;
+}
+
+/// Has every candidate been run since the second look began? Those that hang are bounded by their
+/// timeout. The run of the old primary that ended this very moment, and settled it, counts: to wait
+/// for the timeout of one more would tell nothing new. After a fence it does not.
+bool RouteKeeper::looked_at_all(const RouteContext& context) const {
+  return std::all_of(policy_.candidates.begin(), policy_.candidates.end(), [&](const ProbeName& n) {
+    const ProbeEntry* e = entry(context, n);
+    if (!e || !e->policy.enabled) return true;
+    if (is_target(n) && !promotion_->fenced && e->last &&
+        promotion_->since - e->last->finished <= just_now) {
+      return true;
+    }
+    return e->ran_since && *e->ran_since >= promotion_->since;
+  });
+}
+
+/// After the fence, or on a person's word, the old primary may look another way than when it was
+/// diagnosed: what must still hold is that nothing serves, and that no standby hears from it.
+bool RouteKeeper::still_promotable(const RouteContext& context, const TargetFacts& facts) const {
+  if (!candidate_ || candidate_->name != promotion_->to) {
+    const Sample* sample = fresh_evidence(context, promotion_->to);
+    if (!sample || !is_standby(sample->finding)) return false;
+  }
+  if (facts.trust != TrustFact::trusted) return false;
+  if (!promotion_->fenced && !promotion_->requested) {
+    return drives() && candidate_ && candidate_->name == promotion_->to;
+  }
+  const bool rival = facts.rival == RivalFact::same || facts.rival == RivalFact::newer ||
+                     facts.rival == RivalFact::several;
+  return facts.target != TargetFact::serving && !rival && facts.standbys != StandbysFact::receiving;
+}
+
+void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFacts& facts) {
+  if (unsettled_) {
+    // Proven: it answered, and is still a standby, when its time to show had passed.
+    const Sample* sample = evidence(context, unsettled_->to);
+    const bool waited = context.now - unsettled_->at >= promotion_settles;
+    const bool late = sample && sample->started - unsettled_->at >= promotion_settles;
+    if (sample && sample->started >= unsettled_->at && answered(sample->finding) &&
+        !is_standby(sample->finding)) {
+      promoted_ = unsettled_->to;
+      promoted_at_ = context.now;
+      unsettled_.reset();
+    } else if (waited && late && is_standby(sample->finding)) {
+      unsettled_.reset();
+    }
+  }
+  if (promotion_) {
+    if (promotion_->phase != Promotion::Phase::looking || !looked_at_all(context)) return;
+    if (still_promotable(context, facts)) {
+      ask_to_promote(context);
+    } else {
+      give_up_promotion(context, "a second look found: " + std::string(diagnosis()) + ", " + why_);
+    }
+    return;
+  }
+  if (promoted_ && context.now - promoted_at_ >= promotion_settles) promoted_.reset();
+  if (!drives() || !candidate_ || acting_ || switchover_ || promoted_) return;
+  settle_guards(context, std::nullopt);
+  if (const Guard* denied = first_denied_promotion(guards_)) {
+    record_denial(context, *denied, "promotion of " + candidate_->name.text);
+    return;
+  }
+  Promotion next;
+  next.to = candidate_->name;
+  begin_promotion(context, std::move(next));
+}
+
+void RouteKeeper::begin_promotion(const RouteContext& context, Promotion promotion) {
+  promotion_ = std::move(promotion);
+  promotion_since_ = context.now;
+  promotion_->since = context.now;
+  ensure_incident(context);
+  mark(context, Mark::claimed, context.now);
+  mark(context, Mark::chosen, context.now);
+  old_target_ = join_names(targets_);
+  context.incidents.set_targets(incident_, old_target_, promotion_->to.text);
+  auto details = evidence_details(context);
+  details.emplace_back("diagnosis", std::string(diagnosis()));
+  for (const Guard& guard : guards_) {
+    details.emplace_back("guard " + std::string(guard.name),
+                         std::string(guard.allow ? "allow" : "deny") + ", " + guard.value);
+  }
+  const std::string text =
+      "promote " + promotion_->to.text + " in place of " + old_target_ + " (" + why_ + ")";
+  context.incidents.note(incident_, context.now, text, details);
+  context.effects.push_back(
+      Record{RecordKind::decision, policy_.name.text, text, std::move(details), {}});
+  if (policy_.hooks.contains(HookKind::fence)) {
+    promotion_->phase = Promotion::Phase::fencing;
+    promotion_->action = ActionId{++context.last_action_id};
+    context.effects.push_back(
+        RunHook{promotion_->action, policy_.name, HookKind::fence,
+                targets_.empty() ? SwitchTarget{} : target_of(context, targets_.front()),
+                target_of(context, promotion_->to), incident_});
+  } else {
+    promotion_->phase = Promotion::Phase::looking;
+    look_wanted_ = true;
+  }
+}
+
+void RouteKeeper::take_hook_outcome(const RouteContext& context, const ActionFinished& finished) {
+  ++context.actions[{"fence", finished.outcome}];
+  context.incidents.attempt(
+      incident_, Attempt{promotion_->since, "fence " + old_target_, context.now - promotion_->since,
+                         finished.outcome, finished.message});
+  if (finished.outcome != ActionOutcome::ok) {
+    ++failures_;
+    retry_at_ = context.now + retry_delay(failures_);
+    context.incidents.needs_human(
+        incident_,
+        "the fence of " + old_target_ + " did not succeed (" + finished.message +
+            "): nothing is promoted; make sure that it takes no writes, or mend the hook");
+    give_up_promotion(context, "the fence did not succeed: " + finished.message);
+    return;
+  }
+  promotion_->fenced = true;
+  promotion_->phase = Promotion::Phase::looking;
+  promotion_->since = context.now;
+  look_wanted_ = true;
+}
+
+void RouteKeeper::ask_to_promote(const RouteContext& context) {
+  promotion_->phase = Promotion::Phase::promoting;
+  promotion_->since = context.now;
+  promotion_->action = ActionId{++context.last_action_id};
+  promotions_.push_back(context.now);
+  PromoteServer order;
+  order.id = promotion_->action;
+  order.route = policy_.name;
+  order.kind = is_redis() ? ServerKind::redis : ServerKind::postgres;
+  if (!targets_.empty()) order.from = target_of(context, targets_.front());
+  order.to = target_of(context, promotion_->to);
+  order.others = others_of(context, promotion_->to);
+  order.system_id = system_id_;
+  order.timeline = timeline_;
+  order.incident = incident_;
+  order.timeout = policy_.promote ? policy_.promote->timeout : PromotePolicy{}.timeout;
+  context.effects.push_back(std::move(order));
+}
+
+void RouteKeeper::give_up_promotion(const RouteContext& context, const std::string& why) {
+  const std::string text = "promotion of " + promotion_->to.text + " given up: " + why;
+  context.effects.push_back(
+      Record{RecordKind::outcome, policy_.name.text, text, evidence_details(context), {}});
+  context.incidents.note(incident_, context.now, text, {});
+  const bool requested = promotion_->requested;
+  promotion_.reset();
+  if (requested) end_request(false, text);
+}
+
+void RouteKeeper::take_promotion_outcome(const RouteContext& context,
+                                         const ActionFinished& finished) {
+  const ProbeName to = promotion_->to;
+  ++context.actions[{"promote", finished.outcome}];
+  const Duration took = context.now - promotion_->since;
+  const std::string text = "promotion of " + to.text + " " +
+                           std::string(to_text(finished.outcome)) + ": " + finished.message;
+  context.effects.push_back(
+      Record{RecordKind::outcome,
+             policy_.name.text,
+             text,
+             {{"action", std::to_string(static_cast<std::uint64_t>(finished.id))},
+              {"took", print_duration(took)}},
+             {}});
+  context.incidents.attempt(incident_, Attempt{promotion_->since, "promote " + to.text, took,
+                                               finished.outcome, finished.message});
+  run_wanted_ = to;
+  const bool requested = promotion_->requested;
+  if (finished.outcome == ActionOutcome::ok) {
+    mark(context, Mark::promoted, context.now);
+    promoted_ = to;
+    promoted_at_ = context.now;
+    promotion_lsn_ = finished.promotion_lsn;
+    settle_rpo(context, finished.promotion_lsn);
+    if (is_redis() && !targets_.empty()) replaced_.insert(targets_.front());
+    failures_ = 0;
+    retry_at_.reset();
+    if (policy_.hooks.contains(HookKind::after_promote)) {
+      context.effects.push_back(
+          RunHook{ActionId{++context.last_action_id}, policy_.name, HookKind::after_promote,
+                  targets_.empty() ? SwitchTarget{} : target_of(context, targets_.front()),
+                  target_of(context, to), incident_});
+    }
+    promotion_.reset();
+    // The request, if there was one, ends when the route leads there: take_switch_outcome.
+    return;
+  }
+  tracks_[to].promotion_failed_at = context.now;
+  ++failures_;
+  retry_at_ = context.now + retry_delay(failures_);
+  if (finished.outcome == ActionOutcome::unknown) {
+    unsettled_ = PromotionMemory{policy_.name, targets_.empty() ? ProbeName{} : targets_.front(),
+                                 to, timeline_, context.now};
+  }
+  promotion_.reset();
+  if (requested) end_request(false, text);
+}
+
+/// A Redis master that a promotion of ours replaced, and that came back as a master: it is made a
+/// replica of the new one. PostgreSQL's has to be rebuilt by a person or the hook: reported only.
+void RouteKeeper::demote_returned(const RouteContext& context, const ProbeName& server) {
+  if (!is_redis() || demoting_ || context.mode != Mode::act || context.paused) return;
+  if (!replaced_.contains(server) || targets_.empty()) return;
+  if (demote_again_at_ && context.now < *demote_again_at_) return;
+  demoting_ = ActionId{++context.last_action_id};
+  const std::string text =
+      server.text + " came back as a master: it is made to follow " + targets_.front().text;
+  context.effects.push_back(
+      Record{RecordKind::decision, policy_.name.text, text, evidence_details(context), {}});
+  context.effects.push_back(DemoteServer{*demoting_, policy_.name, target_of(context, server),
+                                         target_of(context, targets_.front())});
+}
+
+}  // namespace pointsman

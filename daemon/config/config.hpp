@@ -17,6 +17,8 @@
 
 #include "policies/model/policy.hpp"
 #include "policies/model/result.hpp"
+#include "probes/hook_spec.hpp"
+#include "probes/notifier_spec.hpp"
 #include "probes/spec.hpp"
 
 namespace pointsman {
@@ -48,11 +50,29 @@ struct PgbouncerVia {
   std::string verify_user;  ///< empty: the admin's
   Secret verify_password;
 };
-struct HaproxyVia {
-  std::string socket, backend, server;
+/// Where the application connects to HAProxy: a query through it is the proof of a switch.
+struct HaproxyVerifySpec {
+  Endpoint address;  ///< of the frontend
+  std::string user;  ///< postgres: needed; redis: empty for the default user
+  Secret password;
+  std::string database;  ///< postgres alone; empty: "postgres"
+  std::optional<TlsSpec> tls;
 };
+struct HaproxyVia {
+  std::string socket, backend;
+  std::vector<std::string> servers;  ///< at least one; server entries of the backend, ours alone
+  std::optional<HaproxyVerifySpec> verify;  ///< absent: `show servers state` is the only proof
+  std::string server_state_file;            ///< empty, or where HAProxy reads its state at a reload
+};
+/// A file made from a template, and what makes its reader read it again.
 struct FileVia {
-  std::string path, template_file, reload_unit;
+  std::string path;           ///< absolute
+  std::string template_file;  ///< absolute; what messages name
+  std::string template_text;  ///< as it was when the configuration was loaded
+  /// A unit to reload, a command to run, or nothing: the reader sees the change by itself.
+  std::variant<std::monostate, std::string, ExecSpec> reload;
+  /// What shows that it works: a connection, a request, or nothing.
+  std::variant<std::monostate, Endpoint, HttpSpec> verify;
 };
 using Via = std::variant<PgbouncerVia, HaproxyVia, FileVia>;
 
@@ -79,6 +99,9 @@ struct Config {
   std::shared_ptr<const PolicySet> policy;
   std::map<ProbeName, ProbeSpec> probes;
   std::map<RouteName, std::vector<Via>> vias;
+  std::map<RouteName, std::map<HookKind, HookSpec>> hooks;  ///< routes without one are left out
+  std::map<LadderName, std::vector<StepSpec>> steps;  ///< as many as LadderPolicy::steps, in order
+  std::map<NotifierName, NotifierSpec> notifiers;     ///< the same names as PolicySet::notify
   ListenSpec listen;
   NodeSpec node;
   std::filesystem::path state_dir = "/var/lib/pointsman";

@@ -64,6 +64,39 @@ struct RouteDraft {
   std::optional<MemberDraft> fallback;
   bool require_given = false;
   Position balance_at;
+  std::map<HookKind, HookSpec> hooks;  ///< those without an error; the policy has all their names
+};
+
+/// What a name leads to, as it is written in a trigger, a step or `escalate`.
+enum class RefersTo { service, probe, route, notifier, backup };
+
+struct StepDraft {
+  Position at;
+  std::string path;
+  StepPolicy policy;
+  StepSpec spec;
+  bool known = false;  ///< false: which kind it is could not be told, and that was said
+  std::optional<RefersTo> refers_to;
+  MemberDraft target;  ///< where `refers_to` is set
+};
+
+struct LadderDraft {
+  Position at;
+  std::string path;
+  const YamlNode* node = nullptr;
+  LadderPolicy policy;
+  std::optional<RefersTo> subject_kind;
+  MemberDraft subject;
+  Position verify_at;  ///< of verify_within, or of the ladder
+  std::vector<StepDraft> steps;
+  std::vector<MemberDraft> escalate;
+};
+
+struct NotifierDraft {
+  NotifierPolicy policy;
+  std::optional<NotifierSpec> spec;  ///< absent: it had errors, or its secrets could not be had
+  Position at;
+  std::string path;
 };
 
 struct Draft {
@@ -73,6 +106,9 @@ struct Draft {
   std::map<std::string, ProbeDraft> probes;
   std::map<std::string, ServiceDraft> services;
   std::map<std::string, RouteDraft> routes;
+  std::map<std::string, LadderDraft> ladders;
+  std::map<std::string, NotifierDraft> notifiers;
+  std::vector<std::string> backups;  ///< names only: this version makes none
   ListenSpec listen;
   NodeSpec node;
   std::string state_dir = "/var/lib/pointsman";
@@ -95,6 +131,8 @@ void read_defaults(MapReader& root, Draft& draft);
 void read_probes(MapReader& root, Draft& draft);  ///< after the defaults
 void read_services(MapReader& root, Draft& draft);
 void read_routes(MapReader& root, Draft& draft);
+void read_recovery(MapReader& root, Draft& draft);
+void read_notify(MapReader& root, Draft& draft);
 void read_later_sections(MapReader& root, Draft& draft);  ///< read, and warned of
 
 /// What a kind of probe adds; `draft` gets spec, local, endpoint. Called by read_probes.
@@ -112,5 +150,7 @@ void read_exec(MapReader& reader, ProbeDraft& draft);
 // What can only be checked when all sections have been read.
 void link_services(Draft& draft);
 void link_routes(Draft& draft);
+void link_promotion(Draft& draft);  ///< after the routes
+void link_recovery(Draft& draft);   ///< last: its names lead to all the others
 
 }  // namespace pointsman

@@ -23,6 +23,7 @@ class Findings {
     if (errors_.size() < max_each) errors_.push_back(std::move(diagnostic));
   }
   bool failed() const { return !errors_.empty(); }
+  std::size_t error_count() const { return errors_.size(); }
 
   /// By file (in the order that they were read), line and column; what is equal is told once.
   std::vector<Diagnostic> sorted_errors(const std::vector<std::string>& files) const;

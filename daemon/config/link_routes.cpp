@@ -203,6 +203,9 @@ std::string route_fingerprint(const RouteDraft& route, const Draft& draft) {
     const auto& endpoint = draft.probes.at(name.text).policy.endpoint;
     fingerprint.add(endpoint ? to_text(*endpoint) : std::string());
   }
+  for (const auto& via : route.vias) {
+    if (const auto* file = std::get_if<FileVia>(&via)) fingerprint.add(file->template_text);
+  }
   return fingerprint.text();
 }
 

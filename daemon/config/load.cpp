@@ -18,11 +18,31 @@ void read_sections(const YamlNode& root, Draft& draft) {
   read_probes(reader, draft);
   read_services(reader, draft);
   read_routes(reader, draft);
+  read_recovery(reader, draft);
+  read_notify(reader, draft);
   reader.finish();
   link_services(draft);
   link_routes(draft);
+  link_promotion(draft);
+  link_recovery(draft);
   if (draft.probes.empty()) {
     draft.findings.warn(reader.key_position("probes"), "probes", "none: nothing is watched");
+  }
+}
+
+void build_recovery(Draft& draft, Config& config, PolicySet& policy) {
+  for (auto& [name, ladder] : draft.ladders) {
+    auto& specs = config.steps[LadderName(name)];
+    for (auto& step : ladder.steps) {
+      ladder.policy.steps.push_back(std::move(step.policy));
+      specs.push_back(std::move(step.spec));
+    }
+    policy.recovery.emplace(LadderName(name), std::move(ladder.policy));
+  }
+  for (auto& [name, notifier] : draft.notifiers) {
+    if (!notifier.spec) continue;  // as with a probe: its secrets could not be had
+    config.notifiers.emplace(NotifierName(name), std::move(*notifier.spec));
+    policy.notify.emplace(NotifierName(name), std::move(notifier.policy));
   }
 }
 
@@ -42,8 +62,10 @@ Config build(Draft draft, YamlSource source) {
   }
   for (auto& [name, route] : draft.routes) {
     config.vias.emplace(RouteName(name), std::move(route.vias));
+    if (!route.hooks.empty()) config.hooks.emplace(RouteName(name), std::move(route.hooks));
     policy->routes.emplace(RouteName(name), std::move(route.policy));
   }
+  build_recovery(draft, config, *policy);
   config.policy = std::move(policy);
   config.listen = std::move(draft.listen);
   config.node = std::move(draft.node);

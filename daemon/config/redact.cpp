@@ -105,8 +105,13 @@ std::string_view last_key(std::string_view path) {
   return dot == std::string_view::npos ? path : path.substr(dot + 1);
 }
 
+/// The path of a webhook's URL is what lets in whoever knows it.
+bool is_notifier_url(std::string_view path) {
+  return path.substr(0, 7) == "notify." && last_key(path) == "url";
+}
+
 bool stands_under_secret(std::string_view path) {
-  if (is_secret_key(last_key(path))) return true;
+  if (is_secret_key(last_key(path)) || is_notifier_url(path)) return true;
   return path.find(".headers.") != std::string_view::npos ||
          path.find(".env.") != std::string_view::npos;
 }
@@ -144,6 +149,24 @@ boost::json::value to_json(const YamlNode& node, bool secret) {
     }
   }
   return nullptr;
+}
+
+/// Of notify's URLs scheme and host only.
+void cut_notifier_urls(boost::json::value& root) {
+  boost::json::object* sections = root.if_object();
+  boost::json::value* notify = sections ? sections->if_contains("notify") : nullptr;
+  if (!notify || !notify->is_object()) return;
+  for (auto& notifier : notify->get_object()) {
+    boost::json::object* keys = notifier.value().if_object();
+    boost::json::value* url = keys ? keys->if_contains("url") : nullptr;
+    if (!url || !url->is_string()) continue;
+    const std::string text(url->get_string().c_str());
+    const std::size_t host = text.find("://");
+    const std::size_t path = host == std::string::npos ? 0 : text.find('/', host + 3);
+    if (path != std::string::npos && path + 1 < text.size()) {
+      *url = boost::json::string(text.substr(0, path) + "/" + std::string(hidden));
+    }
+  }
 }
 
 }  // namespace
@@ -189,7 +212,9 @@ std::string redact_value(std::string_view written) {
 }
 
 boost::json::value redacted_json(const YamlNode& node) {
-  return to_json(node, false);
+  boost::json::value root = to_json(node, false);
+  cut_notifier_urls(root);
+  return root;
 }
 
 }  // namespace pointsman

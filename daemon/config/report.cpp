@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <utility>
-#include <vector>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include <fmt/format.h>
 
+#include "daemon/config/report_parts.hpp"
 #include "daemon/config/timing.hpp"
 #include "policies/explain.hpp"
 
@@ -20,77 +19,10 @@ std::string time_text(Duration duration) {
   return duration < std::chrono::milliseconds{1} ? "at once" : print_duration(duration);
 }
 
-template <class List, class Text>
-std::string join(const List& list, Text text, std::string_view separator = ", ") {
-  std::string result;
-  for (const auto& item : list) {
-    if (!result.empty()) result += separator;
-    result += text(item);
-  }
-  return result;
-}
-
-template <class Map>
-std::size_t widest_name(const Map& map) {
-  std::size_t width = 8;
-  for (const auto& [name, value] : map) width = std::max(width, name.text.size());
-  return width;
-}
-
 std::map<std::string_view, int> count_kinds(const PolicySet& policy) {
   std::map<std::string_view, int> counts;
   for (const auto& [name, probe] : policy.probes) ++counts[to_text(probe.kind)];
   return counts;
-}
-
-/// One line of a table of times; the names of the columns stand above.
-struct TimeRow {
-  std::string what;
-  Span span;
-};
-
-std::string time_table(const std::vector<TimeRow>& rows, std::string_view indent) {
-  std::size_t width = 0;
-  for (const auto& row : rows) width = std::max(width, row.what.size());
-  std::string text =
-      fmt::format("{}{:{}}  {:>8} {:>8} {:>8}\n", indent, "", width, "best", "typical", "worst");
-  for (const auto& row : rows) {
-    text += fmt::format("{}{:{}}  {:>8} {:>8} {:>8}\n", indent, row.what, width,
-                        time_text(row.span.best), time_text(row.span.typical),
-                        time_text(row.span.worst));
-  }
-  return text;
-}
-
-bool follows_a_timeline(const RoutePolicy& route) {
-  return route.require == Require::writable;
-}
-
-std::vector<TimeRow> route_rows(const RoutePolicy& route, const RouteTiming& timing) {
-  std::vector<TimeRow> rows{{"a dead target is seen to fail", timing.target.dead_noticed},
-                            {"a silent target is seen to fail", timing.target.silent_noticed},
-                            {"a dead target counts as down", timing.target.dead_down},
-                            {"a silent target counts as down", timing.target.silent_down}};
-  if (route.require == Require::writable || route.require == Require::master) {
-    rows.push_back({"a promoted candidate is followed", timing.follow});
-  } else {
-    rows.push_back({"a candidate that begins to fit is seen", timing.follow});
-  }
-  return rows;
-}
-
-std::string_view route_rule(const RoutePolicy& route) {
-  if (std::find(route.via.begin(), route.via.end(), ViaKind::pgbouncer) == route.via.end()) {
-    return "watched only: this version moves pgbouncer";
-  }
-  if (route.switch_mode == SwitchMode::on_request) return "moves only when a person asks";
-  if (route.balance != Balance::none) return "leaves out what is down, spreads over what fits";
-  if (follows_a_timeline(route)) {
-    return "follows a promoted candidate as soon as the target has failed once; moves to another "
-           "that "
-           "takes writes when the target is down";
-  }
-  return "moves to the first candidate that fits when the target is down";
 }
 
 std::string describe_services(const PolicySet& policy) {
@@ -104,24 +36,6 @@ std::string describe_services(const PolicySet& policy) {
                         service.critical ? "critical" : "not critical", service.need,
                         service.members.size(),
                         join(service.members, [](const Member& m) { return to_text(m); }));
-  }
-  return text;
-}
-
-std::string describe_routes(const Config& config) {
-  std::string text;
-  const std::size_t width = widest_name(config.policy->routes);
-  for (const auto& [name, route] : config.policy->routes) {
-    if (text.empty()) text = "routes\n";
-    text += fmt::format("  {:{}}  via {}, {} of {}{}{}\n", name.text, width,
-                        join(route.via, [](ViaKind kind) { return std::string(to_text(kind)); }),
-                        to_text(route.require),
-                        join(route.candidates, [](const ProbeName& n) { return n.text; }),
-                        route.balance == Balance::none ? "" : ", balanced",
-                        route.fallback ? ", else route:" + route.fallback->text : "");
-    const std::string indent(width + 4, ' ');
-    text += fmt::format("{}{}\n", indent, route_rule(route));
-    text += time_table(route_rows(route, route_timing(route, config)), indent);
   }
   return text;
 }
@@ -153,13 +67,6 @@ std::string describe_balancer(const Config& config) {
   return text + time_table(rows, "  ");
 }
 
-boost::json::value span_json(const Span& span) {
-  const auto seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
-  return boost::json::object{{"best_seconds", seconds(span.best)},
-                             {"typical_seconds", seconds(span.typical)},
-                             {"worst_seconds", seconds(span.worst)}};
-}
-
 boost::json::object services_json(const PolicySet& policy) {
   boost::json::object services;
   for (const auto& [name, service] : policy.services) {
@@ -174,27 +81,27 @@ boost::json::object services_json(const PolicySet& policy) {
   return services;
 }
 
-boost::json::object routes_json(const Config& config) {
-  boost::json::object routes;
-  for (const auto& [name, route] : config.policy->routes) {
-    const RouteTiming timing = route_timing(route, config);
-    boost::json::array via, candidates;
-    for (const ViaKind kind : route.via) via.emplace_back(std::string(to_text(kind)));
-    for (const auto& candidate : route.candidates) candidates.emplace_back(candidate.text);
-    routes[name.text] =
-        boost::json::object{{"via", std::move(via)},
-                            {"candidates", std::move(candidates)},
-                            {"require", std::string(to_text(route.require))},
-                            {"dead_noticed", span_json(timing.target.dead_noticed)},
-                            {"silent_noticed", span_json(timing.target.silent_noticed)},
-                            {"dead_down", span_json(timing.target.dead_down)},
-                            {"silent_down", span_json(timing.target.silent_down)},
-                            {"follow", span_json(timing.follow)}};
+}  // namespace
+
+std::string time_table(const std::vector<TimeRow>& rows, std::string_view indent) {
+  std::size_t width = 0;
+  for (const auto& row : rows) width = std::max(width, row.what.size());
+  std::string text =
+      fmt::format("{}{:{}}  {:>8} {:>8} {:>8}\n", indent, "", width, "best", "typical", "worst");
+  for (const auto& row : rows) {
+    text += fmt::format("{}{:{}}  {:>8} {:>8} {:>8}\n", indent, row.what, width,
+                        time_text(row.span.best), time_text(row.span.typical),
+                        time_text(row.span.worst));
   }
-  return routes;
+  return text;
 }
 
-}  // namespace
+boost::json::value span_json(const Span& span) {
+  const auto seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
+  return boost::json::object{{"best_seconds", seconds(span.best)},
+                             {"typical_seconds", seconds(span.typical)},
+                             {"worst_seconds", seconds(span.worst)}};
+}
 
 std::string describe(const Config& config) {
   const PolicySet& policy = *config.policy;
@@ -208,6 +115,7 @@ std::string describe(const Config& config) {
            [](const auto& kind) { return fmt::format("{} {}", kind.second, kind.first); }));
   text += describe_services(policy);
   text += describe_routes(config);
+  text += describe_recovery(config);
   return text + describe_balancer(config);
 }
 
@@ -221,7 +129,8 @@ boost::json::value describe_json(const Config& config) {
                              {"mode", std::string(to_text(config.policy->mode))},
                              {"probes", std::move(kinds)},
                              {"services", services_json(*config.policy)},
-                             {"routes", routes_json(config)}};
+                             {"routes", routes_json(config)},
+                             {"recovery", ladders_json(config)}};
   if (config.load_balancer) {
     const BalancerTiming timing = balancer_timing(*config.load_balancer);
     boost::json::object balancer{{"leave", span_json(timing.leave)},

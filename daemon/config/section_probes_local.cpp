@@ -1,9 +1,9 @@
 // disk, memory, cpu, unit and exec: what is probed on this host alone.
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 #include "daemon/config/draft.hpp"
+#include "daemon/config/section_exec.hpp"
+#include "daemon/config/section_units.hpp"
 
 namespace pointsman {
 namespace {
@@ -34,6 +34,18 @@ Limits read_limits(MapReader& reader, std::string_view key) {
 }
 
 }  // namespace
+
+std::optional<std::string> read_unit_name(MapReader& reader, std::string_view key) {
+  auto unit = reader.text(key);
+  if (!unit) return std::nullopt;
+  if (unit->empty() || unit->find_first_of("/ \t\n") != std::string::npos) {
+    reject(reader.findings(), *reader.find(key), reader.path_of(key),
+           "is not the name of a systemd unit: write nginx.service");
+    return std::nullopt;
+  }
+  if (unit->find('.') == std::string::npos) unit->append(".service");
+  return unit;
+}
 
 void read_disk(MapReader& reader, ProbeDraft& draft) {
   DiskSpec spec;
@@ -80,15 +92,8 @@ void read_cpu(MapReader& reader, ProbeDraft& draft) {
 void read_unit(MapReader& reader, ProbeDraft& draft) {
   UnitSpec spec;
   draft.local = true;
-  if (auto unit = reader.required_text("unit", "the systemd unit, such as `unit: nginx.service`")) {
-    if (unit->find_first_of("/ \t\n") != std::string::npos) {
-      reject(reader.findings(), *reader.find("unit"), reader.path_of("unit"),
-             "is not the name of a systemd unit: write nginx.service");
-    } else if (unit->find('.') == std::string::npos) {
-      unit->append(".service");
-    }
-    spec.unit = std::move(*unit);
-  }
+  (void)reader.require("unit", "the systemd unit, such as `unit: nginx.service`");
+  spec.unit = read_unit_name(reader, "unit").value_or("");
   spec.substate = reader.text("substate").value_or("");
   draft.spec = std::move(spec);
 }
@@ -97,40 +102,9 @@ void read_exec(MapReader& reader, ProbeDraft& draft) {
   ExecSpec spec;
   draft.local = true;
   constexpr const char* example = "[/usr/lib/nagios/plugins/check_load, -w, \"4\"]";
-  if (const YamlNode* command =
-          reader.require("command", fmt::format("the command as a list: {}", example))) {
-    if (command->kind == YamlNode::Kind::scalar) {
-      reader.error("command",
-                   fmt::format("no shell runs it: write the command as a list: {}", example));
-    } else {
-      for (const auto& [text, node] : reader.list("command", example)) spec.command.push_back(text);
-      if (spec.command.empty() && command->items.empty()) {
-        reader.error("command", fmt::format("empty: write {}", example));
-      } else if (!spec.command.empty() && spec.command.front().substr(0, 1) != "/") {
-        reject(reader.findings(), command->items.front(), reader.path_of("command") + "[0]",
-               "is not an absolute path: no PATH is searched");
-      }
-    }
-  }
-  if (const auto user = reader.text("user")) {
-    spec.user = *user;
-    if (::geteuid() != 0) {
-      reader.error("user",
-                   "only root can run a command as another user, and this does not run as root");
-    }
-  }
-  if (const YamlNode* env = reader.find("env")) {
-    MapReader map(reader.findings(), env, reader.path_of("env"), reader.key_position("env"));
-    for (const auto& entry : map.node() ? map.node()->entries : std::vector<YamlEntry>{}) {
-      auto value = scalar_text(reader.findings(), entry.value, map.path_of(entry.key), "text");
-      if (entry.key.empty() || entry.key.find('=') != std::string::npos) {
-        reader.findings().error(entry.key_at, map.path_of(entry.key),
-                                "is not the name of an environment variable");
-      } else if (value) {
-        spec.environment.emplace_back(entry.key, Secret(std::move(*value)));
-      }
-    }
-  }
+  (void)reader.require("command", fmt::format("the command as a list: {}", example));
+  spec.command = read_command(reader, "command", example);
+  read_exec_surroundings(reader, spec);
   draft.spec = std::move(spec);
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/config/draft.hpp"
 #include "daemon/config/fingerprint.hpp"
 #include "daemon/config/redact.hpp"
+#include "daemon/config/section_hooks.hpp"
 #include "daemon/config/section_vias.hpp"
 
 namespace pointsman {
@@ -78,7 +79,7 @@ void read_route(const YamlEntry& entry, Draft& draft) {
                          fmt::format("'{}' {}", redact_text(entry.key), name.error().message));
   }
   MapReader reader(draft.findings, &entry.value, route.path, entry.key_at);
-  read_vias(reader, route);
+  read_vias(reader, route, draft.secrets);
   read_candidates(reader, route);
   const auto require = reader.choice<Require>("require", {{"writable", Require::writable},
                                                           {"standby", Require::standby},
@@ -104,7 +105,7 @@ void read_route(const YamlEntry& entry, Draft& draft) {
   if (const auto hold = reader.duration("hold_down", Duration{0})) policy.hold_down = *hold;
   policy.max_lag = reader.lag("max_lag");
   read_fallback(reader, route);
-  read_promotion(reader, draft);
+  read_promotion(reader, draft.has_fleet, route);
   reader.finish();
   // What is in effect is read as often as probes run by default, but at least every 5 s; while it
   // is not as desired, as often as a probe whose change is pending.

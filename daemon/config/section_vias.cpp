@@ -111,47 +111,8 @@ Via read_pgbouncer_via(MapReader& reader, const std::string& route) {
   return via;
 }
 
-Via read_haproxy_via(MapReader& reader) {
-  HaproxyVia via;
-  if (reader.require("socket", "the runtime API's socket: `socket: /run/haproxy/admin.sock`")) {
-    via.socket = reader.absolute_path("socket").value_or("");
-  }
-  via.backend = reader.required_text("backend", "the backend's name").value_or("");
-  via.server = reader.required_text("server", "the server's name in the backend").value_or("");
-  if (const YamlNode* node = reader.find("verify")) {
-    MapReader verify(reader.findings(), node, reader.path_of("verify"),
-                     reader.key_position("verify"));
-    (void)verify.text("user");
-    (void)verify.text("password");
-    verify.finish();
-  }
-  reader.finish();
-  return via;
-}
-
-Via read_file_via(MapReader& reader) {
-  FileVia via;
-  if (reader.require("path", "the file to write: `path: /etc/nginx/upstream.conf`")) {
-    via.path = reader.absolute_path("path").value_or("");
-  }
-  if (reader.require("template",
-                     "the file that it is made from: `template: /etc/pointsman/upstream.tmpl`")) {
-    via.template_file = reader.text("template").value_or("");
-  }
-  if (const YamlNode* node = reader.find("reload")) {
-    MapReader reload(reader.findings(), node, reader.path_of("reload"),
-                     reader.key_position("reload"));
-    via.reload_unit =
-        reload.required_text("unit", "the unit to reload: `unit: nginx.service`").value_or("");
-    reload.finish();
-  }
-  reader.finish();
-  return via;
-}
-
-void read_via(const YamlNode& node, const std::string& path, const Position& at, MapReader& reader,
-              RouteDraft& route) {
-  MapReader map(reader.findings(), &node, path, at);
+/// One entry of `via:`, `map` is its `{KIND: {...}}`.
+void read_via(MapReader& map, RouteDraft& route, SecretUse secrets) {
   const YamlNode* pgbouncer = map.find_section("pgbouncer");
   const YamlNode* haproxy = map.find_section("haproxy");
   const YamlNode* file = map.find_section("file");
@@ -160,109 +121,50 @@ void read_via(const YamlNode& node, const std::string& path, const Position& at,
   if ((map.has("pgbouncer") ? 1 : 0) + (map.has("haproxy") ? 1 : 0) + (map.has("file") ? 1 : 0) >
       1) {
     map.findings().error(
-        node.at, path,
+        map.node()->at, map.path(),
         "one pooler each: write several as a list, `via: [{pgbouncer: ...}, {pgbouncer: ...}]`");
   }
-  const std::string& name = route.policy.name.text;
+  const auto inner = [&map](const YamlNode* node, std::string_view key) {
+    return MapReader(map.findings(), node, map.path_of(key), map.key_position(key));
+  };
   const auto add = [&](ViaKind kind, Via via, std::string_view key) {
     route.policy.via.push_back(kind);
     route.vias.push_back(std::move(via));
     route.via_at.push_back(map.key_position(key));
   };
   if (map.has("pgbouncer")) {
-    MapReader inner(reader.findings(), pgbouncer, map.path_of("pgbouncer"),
-                    map.key_position("pgbouncer"));
-    add(ViaKind::pgbouncer, read_pgbouncer_via(inner, name), "pgbouncer");
+    MapReader reader = inner(pgbouncer, "pgbouncer");
+    add(ViaKind::pgbouncer, read_pgbouncer_via(reader, route.policy.name.text), "pgbouncer");
   } else if (map.has("haproxy")) {
-    MapReader inner(reader.findings(), haproxy, map.path_of("haproxy"),
-                    map.key_position("haproxy"));
-    add(ViaKind::haproxy, read_haproxy_via(inner), "haproxy");
-    map.warn("haproxy",
-             "read, but this version moves pgbouncer only: it watches the candidates and "
-             "does not switch this one");
+    MapReader reader = inner(haproxy, "haproxy");
+    add(ViaKind::haproxy, read_haproxy_via(reader), "haproxy");
   } else if (map.has("file")) {
-    MapReader inner(reader.findings(), file, map.path_of("file"), map.key_position("file"));
-    add(ViaKind::file, read_file_via(inner), "file");
-    map.warn("file",
-             "read, but this version moves pgbouncer only: it watches the candidates and "
-             "does not switch this one");
+    MapReader reader = inner(file, "file");
+    add(ViaKind::file, read_file_via(reader, secrets), "file");
   } else if (map.node()->entries.empty()) {
-    map.findings().error(node.at, path,
+    map.findings().error(map.node()->at, map.path(),
                          "names no pooler: write {pgbouncer: {admin: ..., file: ...}}");
   }
 }
 
-/// `{exec: [argv], timeout: 30s}` or `{http: {url, method, headers, body}, timeout: 30s}`.
-void read_hook(MapReader& reader, std::string_view key) {
-  const YamlNode* node = reader.find(key);
-  if (!node) return;
-  MapReader hook(reader.findings(), node, reader.path_of(key), reader.key_position(key));
-  if (hook.node()) {
-    const auto command = hook.list("exec", "[/usr/local/bin/fence, --now]");
-    if (hook.has("exec") && !command.empty() && command.front().first.substr(0, 1) != "/") {
-      reject(reader.findings(), *command.front().second, hook.path_of("exec"),
-             "is not an absolute path: no PATH is searched");
-    }
-    if (const YamlNode* http = hook.find("http")) {
-      MapReader request(reader.findings(), http, hook.path_of("http"), hook.key_position("http"));
-      (void)request.required_text("url", "what to call: `url: \"http://127.0.0.1:9000/fence\"`");
-      (void)request.text("method");
-      (void)request.find("headers");
-      (void)request.text("body");
-      request.finish();
-    }
-    (void)hook.duration("timeout");
-    hook.finish();
-    if (hook.has("exec") == hook.has("http")) {
-      reader.error(key, "write either {exec: [/path/to/command]} or {http: {url: ...}}");
-    }
-  }
-  reader.warn(key, "read, but this version follows only: the hook is never run");
-}
-
 }  // namespace
 
-void read_vias(MapReader& reader, RouteDraft& route) {
+void read_vias(MapReader& reader, RouteDraft& route, SecretUse secrets) {
   const YamlNode* node = reader.require(
       "via", "the pooler to move: `via: {pgbouncer: {admin: ..., file: ..., database: ...}}`");
   if (!node) return;
   const std::string path = reader.path_of("via");
   if (node->kind != YamlNode::Kind::sequence) {
-    read_via(*node, path, reader.key_position("via"), reader, route);
+    MapReader map(reader.findings(), node, path, reader.key_position("via"));
+    read_via(map, route, secrets);
     return;
   }
   if (node->items.empty()) reader.error("via", "an empty list: name at least one pooler");
   for (std::size_t i = 0; i < node->items.size(); ++i) {
-    read_via(node->items[i], fmt::format("{}[{}]", path, i), node->items[i].at, reader, route);
+    MapReader map(reader.findings(), &node->items[i], fmt::format("{}[{}]", path, i),
+                  node->items[i].at);
+    read_via(map, route, secrets);
   }
-}
-
-void read_promotion(MapReader& reader, const Draft& draft) {
-  if (const YamlNode* node = reader.find("promote")) {
-    MapReader promote(reader.findings(), node, reader.path_of("promote"),
-                      reader.key_position("promote"));
-    const std::vector<std::string> diagnoses{"primary_dead", "primary_frozen", "master_dead",
-                                             "master_frozen"};
-    for (const auto& [text, item] : promote.list("when", "[primary_dead, primary_frozen]")) {
-      bool known = false;
-      for (const auto& diagnosis : diagnoses) known = known || diagnosis == text;
-      if (!known) {
-        reject(reader.findings(), *item, promote.path_of("when"), not_one_of(diagnoses, text));
-      }
-    }
-    (void)promote.lag("max_lag");
-    (void)promote.duration("timeout");
-    (void)promote.duration("restart_grace", Duration{0});
-    const bool sole = promote.boolean("sole_promoter").value_or(false);
-    promote.finish();
-    if (!sole && !draft.has_fleet) {
-      reader.error("promote",
-                   "two hosts that promote without agreeing split the brain: add a `fleet:`, "
-                   "or `sole_promoter: true` where this is the one host that promotes");
-    }
-    reader.warn("promote", "read, but this version follows only: it will not promote");
-  }
-  for (const char* hook : {"fence", "demote", "undemote", "after_promote"}) read_hook(reader, hook);
 }
 
 }  // namespace pointsman

@@ -1,13 +1,15 @@
-// `via:` of a route: which pooler is moved, and what this version can not move yet.
+// `via:` of a route: which pooler, proxy or file is moved.
 #pragma once
 
 #include "daemon/config/draft.hpp"
 
 namespace pointsman {
 
-void read_vias(MapReader& reader, RouteDraft& route);
+void read_vias(MapReader& reader, RouteDraft& route, SecretUse secrets);
 
-/// `promote:`, `fence:`, `demote:`, `undemote:`, `after_promote:`: checked, and warned of.
-void read_promotion(MapReader& reader, const Draft& draft);
+/// What stands under `haproxy:` and `file:`; the reader is finished. Without secrets the template,
+/// which may be closed to whoever asks, is not read.
+Via read_haproxy_via(MapReader& reader);
+Via read_file_via(MapReader& reader, SecretUse secrets);
 
 }  // namespace pointsman

@@ -3,20 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include "daemon/config/timing_spans.hpp"
 #include "policies/schedule.hpp"
 
 namespace pointsman {
 namespace {
-
-Span operator+(const Span& span, Duration more) {
-  return {.best = span.best + more, .typical = span.typical + more, .worst = span.worst + more};
-}
-
-Span slower(const Span& a, const Span& b) {
-  return {.best = std::max(a.best, b.best),
-          .typical = std::max(a.typical, b.typical),
-          .worst = std::max(a.worst, b.worst)};
-}
 
 /// The longest settled interval that the schedule's jitter and grain allow.
 Duration longest(Duration interval) {
@@ -29,14 +20,6 @@ Duration longest(Duration interval) {
 /// Waiting for a run that comes every `interval`, from a moment between two of them.
 Span wait_for_run(Duration interval) {
   return {.best = Duration{0}, .typical = interval / 2, .worst = longest(interval)};
-}
-
-ProbeTiming slowest(const ProbeTiming& a, const ProbeTiming& b) {
-  return {.dead_noticed = slower(a.dead_noticed, b.dead_noticed),
-          .silent_noticed = slower(a.silent_noticed, b.silent_noticed),
-          .dead_down = slower(a.dead_down, b.dead_down),
-          .silent_down = slower(a.silent_down, b.silent_down),
-          .up = slower(a.up, b.up)};
 }
 
 /// The probes that a service rests on, through other services.
@@ -75,22 +58,6 @@ ProbeTiming probe_timing(const ProbePolicy& policy, bool watched) {
 bool is_watched(const ProbeSpec& spec) {
   const auto* postgres = std::get_if<PostgresSpec>(&spec);
   return postgres && postgres->session == SessionUse::kept;
-}
-
-// From the first failed sample of the target on, all candidates run every F, so that one that
-// begins to serve is seen after 0, F/2, F.
-RouteTiming route_timing(const RoutePolicy& route, const Config& config) {
-  RouteTiming timing;
-  for (const auto& name : route.candidates) {
-    const auto policy = config.policy->probes.find(name);
-    const auto spec = config.probes.find(name);
-    if (policy == config.policy->probes.end() || spec == config.probes.end()) continue;
-    timing.target = slowest(timing.target, probe_timing(policy->second, is_watched(spec->second)));
-    const Duration fast = policy->second.fast_interval;
-    timing.follow = slower(timing.follow,
-                           {.best = Duration{0}, .typical = fast / 2, .worst = fast + wake_grain});
-  }
-  return timing;
 }
 
 // The balancer asks every I, gives up after T, and wants U failed or H good answers in a row:

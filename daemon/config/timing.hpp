@@ -1,8 +1,9 @@
-// How long it takes, computed from the configuration alone: to see that a target died, to follow,
-// to leave the load balancer and to return. What `check` prints. Pure; any thread.
+// How long it takes, computed from the configuration alone: to see that a target died, to follow or
+// to promote, to be healthy again, to leave the load balancer and to return. What `check` prints
+// and the simulator confirms. Pure; any thread.
 //
-// What the network and the switch itself take (milliseconds on a LAN) comes on top; FACTS measured
-// them.
+// The formulas stand above their functions. What the network takes (milliseconds on a LAN) comes on
+// top; what promoting and switching take was measured, and is a constant here.
 #pragma once
 
 #include "daemon/config/config.hpp"
@@ -24,9 +25,24 @@ struct ProbeTiming {
 /// `watched`: its session is kept and watched, so that a run follows at once when it closes.
 ProbeTiming probe_timing(const ProbePolicy& policy, bool watched);
 
+/// PostgreSQL's default, and what is recommended to be set on the standbys.
+inline constexpr Duration default_receiver_timeout = std::chrono::seconds{60};
+inline constexpr Duration tuned_receiver_timeout = std::chrono::seconds{5};
+
+/// Of a route that promotes: from the instant that its target fails until the application can use
+/// the new one.
+struct DriveTiming {
+  Span dead;              ///< connections to it are refused
+  Span frozen;            ///< it accepts connections and says nothing
+  Span lost, lost_tuned;  ///< the whole host: at default_ and at tuned_receiver_timeout
+};
+
 struct RouteTiming {
   ProbeTiming target;  ///< the slowest of the candidates
   Span follow;         ///< from another candidate serving as required, until the switch begins
+  Span followed;       ///< the same, until the application can use it
+  Span moved_dead, moved_silent;  ///< from the target's failure until another that fits is used
+  std::optional<DriveTiming> drive;
 };
 RouteTiming route_timing(const RoutePolicy& route, const Config& config);
 
@@ -41,5 +57,17 @@ BalancerTiming balancer_timing(const LoadBalancerSpec& spec);
 Span host_unwell_timing(const Config& config);
 
 bool is_watched(const ProbeSpec& spec);
+
+/// From well again until it is seen healthy: of a probe, the slowest of a service's members, a
+/// route. What `verify_within` has to leave time for. No cycles.
+Span recovery_timing(const Member& member, const PolicySet& policy);
+
+/// Of a ladder, from the failure of its subject on.
+struct LadderTiming {
+  Span noticed;    ///< until the subject is in the trigger's state
+  Span begun;      ///< until the first step begins
+  Span exhausted;  ///< until all steps were tried in vain and a human is told
+};
+LadderTiming ladder_timing(const LadderPolicy& ladder, const Config& config);
 
 }  // namespace pointsman

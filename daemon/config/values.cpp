@@ -243,6 +243,14 @@ std::string yaml_duration(Duration duration) {
   return count == 0 ? "0s" : fmt::format("{}ms", static_cast<double>(count) / 1e6);
 }
 
+std::string yaml_size(std::uint64_t bytes) {
+  const Unit* best = &size_units.front();
+  for (const Unit& unit : size_units) {
+    if (bytes != 0 && bytes % unit.factor == 0 && unit.factor > best->factor) best = &unit;
+  }
+  return fmt::format("{}{}", bytes / best->factor, best->name);
+}
+
 bool is_numeric_host(const std::string& host) {
   boost::system::error_code error;
   asio::ip::make_address(host, error);

@@ -40,6 +40,8 @@ Result<std::string> parse_name(std::string_view text);
 
 /// As the YAML writes it, in the largest unit that is exact: "90s", "2m", "500ms".
 std::string yaml_duration(Duration duration);
+/// The same of a size: "1MiB", "10GB", "100B".
+std::string yaml_size(std::uint64_t bytes);
 
 bool is_numeric_host(const std::string& host);
 /// 127.0.0.0/8, ::1, localhost, or the folder of a unix socket.

@@ -27,6 +27,10 @@ std::string everything(const std::variant<Config, LoadFailure>& result) {
     if (probe.endpoint) text += to_text(*probe.endpoint);
   }
   for (const auto& [name, route] : config.policy->routes) text += route.fingerprint;
+  for (const auto& [name, ladder] : config.policy->recovery) {
+    text += ladder.fingerprint;
+    for (const auto& step : ladder.steps) text += step.name;
+  }
   for (const auto& [name, probe] : config.probes) {
     if (const auto* http = std::get_if<HttpSpec>(&probe)) text += http->url;
   }
@@ -53,14 +57,34 @@ probes:
         labels: {key: "${env:POINTSMAN_TEST_SECRET}"}}
   script: {type: exec, command: [/bin/true], env: {PGPASSWORD: geheim-7f3a}}
 notify:
-  oncall: {type: slack, url: "${env:POINTSMAN_TEST_SECRET}", token: geheim-7f3a}
+  oncall: {type: slack, channel: "#ops", token: geheim-7f3a}
+  room: {type: slack, url: "https://hooks.slack.com/services/T0/B0/geheim-7f3a"}
+  pager: {type: pagerduty, routing_key: "${env:POINTSMAN_TEST_SECRET}"}
+  hook: {type: webhook, url: "https://h/${env:POINTSMAN_TEST_SECRET}", hmac: geheim-7f3a,
+         body: "geheim-7f3a {{summary}}", headers: {X-Key: geheim-7f3a}}
+  script: {type: exec, command: [/bin/true], env: {KEY: geheim-7f3a}}
+recovery:
+  all:
+    when: {probe: web, state: unhealthy}
+    steps:
+      - {exec: [/bin/true], env: {KEY: geheim-7f3a}}
+      - http: {url: "http://u:geheim-7f3a@h/gc?k=${env:POINTSMAN_TEST_SECRET}", hmac: geheim-7f3a,
+               headers: {X-Key: geheim-7f3a}, body: geheim-7f3a}
+    exhausted: {escalate: oncall}
 routes:
   r:
     via: {pgbouncer: {admin: "dbname=pgbouncer password=geheim-7f3a", file: /t.ini,
                       options: "password=geheim-7f3a pool_size=5",
                       verify: {user: u, password: "geheim-7f3a"}}}
-    candidates: [inline]
+    candidates: [inline, keywords]
     require: writable
+    promote: {when: [primary_dead], sole_promoter: true}
+    fence: {http: {url: "http://h/fence", hmac: "${env:POINTSMAN_TEST_SECRET}"}}
+  p:
+    via: {haproxy: {socket: /h.sock, backend: b, server: s,
+                    verify: {address: "127.0.0.1:6380", password: geheim-7f3a}}}
+    candidates: [plain]
+    require: master
 )");
   const Config config = load_fine(file);
   CHECK(config.listen.token.reveal() == secret);
@@ -78,6 +102,20 @@ routes:
   CHECK(from_env.conninfo.reveal().find(secret) != std::string::npos);
   const auto& via = std::get<PgbouncerVia>(config.vias.at(RouteName("r")).front());
   CHECK(via.verify_password.reveal() == secret);
+  const auto& haproxy = std::get<HaproxyVia>(config.vias.at(RouteName("p")).front());
+  CHECK(haproxy.verify->password.reveal() == secret);
+  const HookSpec& fence = config.hooks.at(RouteName("r")).at(HookKind::fence);
+  CHECK(fence.hmac_key.reveal() == secret);
+  const auto& steps = config.steps.at(LadderName("all"));
+  CHECK(std::get<ExecSpec>(steps[0].call->call).environment[0].second.reveal() == secret);
+  CHECK(steps[1].call->hmac_key.reveal() == secret);
+  CHECK(std::get<HttpSpec>(steps[1].call->call).body.reveal() == secret);
+  const auto notifier = [&](const char* name) { return config.notifiers.at(NotifierName(name)); };
+  CHECK(std::get<SlackSpec>(notifier("oncall")).token.reveal() == secret);
+  CHECK(std::get<SlackSpec>(notifier("room")).to.target ==
+        std::string("/services/T0/B0/") + secret);
+  CHECK(std::get<PagerdutySpec>(notifier("pager")).routing_key.reveal() == secret);
+  CHECK(std::get<WebhookSpec>(notifier("hook")).hmac->reveal() == secret);
 
   const std::string printed = everything(config);
   INFO(printed);

@@ -1,0 +1,106 @@
+// Times of ladders: until the subject is found unwell, until the first step, until a human is told.
+#include "daemon/config/timing.hpp"
+#include "daemon/config/timing_spans.hpp"
+#include "policies/schedule.hpp"
+
+namespace pointsman {
+namespace {
+
+Span probe_unwell(const ProbeName& name, const Config& config) {
+  const auto policy = config.policy->probes.find(name);
+  const auto spec = config.probes.find(name);
+  if (policy == config.policy->probes.end() || spec == config.probes.end()) return {};
+  const ProbeTiming timing = probe_timing(policy->second, is_watched(spec->second));
+  return {.best = std::min(timing.dead_down.best, timing.silent_down.best),
+          .typical = timing.dead_down.typical,
+          .worst = std::max(timing.dead_down.worst, timing.silent_down.worst)};
+}
+
+/// The slowest of what the subject rests on. A route is unwell when no candidate fits any more: its
+/// target, and all the others, are down.
+Span unwell(const Member& member, const Config& config) {
+  if (const auto* probe = std::get_if<ProbeName>(&member)) return probe_unwell(*probe, config);
+  Span span;
+  if (const auto* route = std::get_if<RouteName>(&member)) {
+    for (const auto& name : config.policy->routes.at(*route).candidates) {
+      span = slower(span, probe_unwell(name, config));
+    }
+  } else {
+    for (const auto& inner : config.policy->services.at(std::get<ServiceName>(member)).members) {
+      span = slower(span, unwell(inner, config));
+    }
+  }
+  return span;
+}
+
+/// What a step that does not help takes: to run (every try to its timeout, at worst), and to wait
+/// for a proof that does not come.
+Span vain_step(const StepPolicy& step, const LadderPolicy& ladder) {
+  const Duration verify = step.verify_within.value_or(ladder.verify_within);
+  const Duration waits = step.hold.value_or(Duration{0});
+  switch (step.kind) {
+    case StepKind::wait:
+      return Span{} + (waits + verify);
+    case StepKind::approve:  // refused at once; never answered
+      return {.best = Duration{0}, .typical = waits, .worst = waits + verify};
+    case StepKind::set_flag:
+    case StepKind::clear_flag:
+    case StepKind::drain:
+    case StepKind::notify:
+      return {.best = Duration{0}, .typical = verify, .worst = verify};
+    default:
+      return {.best = Duration{0},
+              .typical = verify,
+              .worst = (1 + step.retries) * step.timeout + verify};
+  }
+}
+
+}  // namespace
+
+// A probe: up. A service: the slowest member. A route: a candidate is seen to fit within F of a
+// run (T at most), and then what is in effect is read within the route's own fast interval.
+Span recovery_timing(const Member& member, const PolicySet& policy) {
+  Span span;
+  const auto probe_policy = [&policy](const ProbeName& name) {
+    const auto found = policy.probes.find(name);
+    return found == policy.probes.end() ? nullptr : &found->second;
+  };
+  if (const auto* name = std::get_if<ProbeName>(&member)) {
+    const ProbePolicy* probe = probe_policy(*name);
+    return probe ? probe_timing(*probe, false).up : span;
+  }
+  if (const auto* service = std::get_if<ServiceName>(&member)) {
+    for (const auto& inner : policy.services.at(*service).members) {
+      span = slower(span, recovery_timing(inner, policy));
+    }
+    return span;
+  }
+  const RoutePolicy& route = policy.routes.at(std::get<RouteName>(member));
+  for (const auto& name : route.candidates) {
+    const ProbePolicy* probe = probe_policy(name);
+    if (!probe) continue;
+    span = slower(span, {.best = Duration{0},
+                         .typical = probe->fast_interval / 2,
+                         .worst = std::max(probe->fast_interval, probe->timeout) + wake_grain});
+  }
+  return span + Span{.best = Duration{0},
+                     .typical = route.observe_fast_interval / 2,
+                     .worst = route.observe_fast_interval + wake_grain};
+}
+
+//   noticed     the slowest of what the subject rests on is down
+//   begun       + `for`
+//   exhausted   + each step in vain, + retry_after between two
+LadderTiming ladder_timing(const LadderPolicy& ladder, const Config& config) {
+  LadderTiming timing;
+  timing.noticed = unwell(ladder.when.subject, config);
+  timing.begun = timing.noticed + ladder.when.hold;
+  timing.exhausted = timing.begun;
+  for (std::size_t i = 0; i < ladder.steps.size(); ++i) {
+    timing.exhausted = timing.exhausted + vain_step(ladder.steps[i], ladder);
+    if (i + 1 < ladder.steps.size()) timing.exhausted = timing.exhausted + ladder.retry_after;
+  }
+  return timing;
+}
+
+}  // namespace pointsman

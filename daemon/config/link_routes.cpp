@@ -85,6 +85,18 @@ void check_balance(const RouteDraft& route, Draft& draft) {
                                      to_text(policy.require)));
     return;
   }
+  for (const auto& via : route.vias) {
+    const auto* haproxy = std::get_if<HaproxyVia>(&via);
+    if (!haproxy || haproxy->servers.empty()) continue;
+    if (haproxy->servers.size() < route.candidates.size()) {
+      draft.findings.error(
+          route.balance_at, route.path + ".balance",
+          fmt::format(
+              "{} candidates need as many server entries in HAProxy's backend, and `server` "
+              "names {}",
+              route.candidates.size(), haproxy->servers.size()));
+    }
+  }
   if (!leads_through_pgbouncer(route)) return;
   const Endpoint* first = nullptr;
   std::string first_name;

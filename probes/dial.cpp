@@ -274,6 +274,7 @@ asio::awaitable<Dialed> async_dial(ProberServices services, const DialTarget& ta
   const auto addresses = co_await async_addresses(services, target, context, dialed);
   Reason worst = Reason::ok;
   std::string worst_message;
+  std::size_t tried = 0;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     OneAddress to;
     to.endpoint = SocketAddress(asio::ip::tcp::endpoint(addresses[i], target.port));
@@ -286,14 +287,17 @@ asio::awaitable<Dialed> async_dial(ProberServices services, const DialTarget& ta
       const MonoTime now = mono_now();
       to.until = now + std::max(Duration{}, context.deadline - now) / left;
     }
-    if (co_await async_try(dialed, to, context)) co_return dialed;
+    const bool is_over = co_await async_try(dialed, to, context);
+    if (dialed.ok()) co_return dialed;
+    ++tried;
     if (worst_message.empty() || weight(dialed.reason) > weight(worst)) {
       worst = dialed.reason;
       worst_message = dialed.message;
     }
+    if (is_over) break;
   }
-  if (addresses.size() > 1) {
-    fail(dialed, worst, fmt::format("{} ({} addresses tried)", worst_message, addresses.size()));
+  if (tried > 1) {
+    fail(dialed, worst, fmt::format("{} ({} addresses tried)", worst_message, tried));
   }
   co_return dialed;
 }

@@ -112,8 +112,12 @@ Result<HttpSpec> http_spec_of(const std::string& url) {
   if (spec.host.empty()) return Error{"names no host"};
   spec.port = https ? 443 : 80;
   if (parsed->has_port() && !parsed->port().empty()) {
-    if (parsed->port_number() == 0) return Error{"has a port that is none (1 to 65535)"};
-    spec.port = parsed->port_number();
+    const std::string text(parsed->port());
+    const char* end = text.data() + text.size();
+    const auto read = std::from_chars(text.data(), end, spec.port);
+    if (read.ec != std::errc{} || read.ptr != end || spec.port == 0) {
+      return Error{"has a port that is none (1 to 65535)"};
+    }
   }
   spec.target = std::string(parsed->encoded_target());
   if (spec.target.empty() || spec.target.front() != '/') spec.target.insert(0, 1, '/');

@@ -196,8 +196,10 @@ class BlackHole {
     for (int i = 0; i < 4; ++i) {
       auto& socket = fillers_.emplace_back(loop, Tcp::v4());
       socket.non_blocking(true);
-      error_code would_block;
-      socket.connect(listener_.local_endpoint(), would_block);
+      // Not Asio's connect: it waits for the answer, whatever the socket's mode.
+      const auto there = listener_.local_endpoint();
+      static_cast<void>(::connect(socket.native_handle(), there.data(),
+                                  static_cast<socklen_t>(there.size())));
     }
   }
   std::uint16_t port() const { return listener_.local_endpoint().port(); }

@@ -94,11 +94,19 @@ asio::awaitable<SwitchReport> PgbouncerAdapter::async_reconnect(RouteName route,
   co_return report;
 }
 
+bool PgbouncerAdapter::is_ours(const SwitchSteps& steps) const {
+  return steps.pooler == tools_.pooler->console().where() && steps.file == tools_.file->path() &&
+         steps.database == route_.database;
+}
+
+void PgbouncerAdapter::adopt_hold(const std::string& text) {
+  const auto steps = steps_of_json(text);
+  if (steps && steps->held && is_ours(*steps)) tools_.pooler->begin_hold(route_.database);
+}
+
 asio::awaitable<void> PgbouncerAdapter::async_recover(std::string text) {
   const auto steps = steps_of_json(text);
-  const bool is_ours = steps && steps->pooler == tools_.pooler->console().where() &&
-                       steps->file == tools_.file->path() && steps->database == route_.database;
-  if (!is_ours) co_return;
+  if (!steps || !is_ours(*steps)) co_return;
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await async_undo(*steps);

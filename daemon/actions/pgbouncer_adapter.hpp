@@ -30,6 +30,7 @@ class PgbouncerAdapter : public Adapter {
   asio::awaitable<std::string> async_release(RouteName route, MonoTime deadline) override;
   asio::awaitable<SwitchReport> async_reconnect(RouteName route, MonoTime deadline) override;
   asio::awaitable<void> async_recover(std::string steps) override;
+  void adopt_hold(const std::string& steps) override;
 
  private:
   asio::awaitable<PoolerObservation> async_look();

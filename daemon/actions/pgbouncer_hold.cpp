@@ -13,6 +13,7 @@ namespace {
 /// How often the console is asked: a hold is over some milliseconds after the last commit.
 constexpr Duration first_tick = std::chrono::milliseconds{2};
 constexpr Duration longest_tick = std::chrono::milliseconds{20};
+constexpr Duration look_limit = std::chrono::seconds{1};
 constexpr Duration undo_limit = std::chrono::seconds{4};
 
 std::string seconds_text(Duration duration) {
@@ -110,7 +111,8 @@ asio::awaitable<std::string> PgbouncerHold::async_wait_held() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   Duration tick = first_tick;
   while (!was_cancelled(cancellation)) {
-    const auto view = co_await tools_.pooler->async_databases(deadline_);
+    // Not cut off by our own deadline: the last look is what tells why it was missed.
+    const auto view = co_await tools_.pooler->async_databases(mono_now() + look_limit);
     const auto* row = find_database(view.rows, route_.database);
     if (view.error.empty() && row == nullptr) {
       co_return fmt::format("the pooler does not know {} any more", route_.database);
@@ -124,7 +126,8 @@ asio::awaitable<std::string> PgbouncerHold::async_wait_held() {
       co_return tools_.pooler->console().describe(pause_.error(), "PAUSE");
     }
     if (mono_now() >= deadline_) {
-      co_return view.error.empty() ? co_await async_why_late() : view.error;
+      if (!view.error.empty()) co_return view.error;
+      co_return co_await async_why_late();
     }
     if (is_paused_ && !is_killed_) {
       // A client of a session pool came after the first look.

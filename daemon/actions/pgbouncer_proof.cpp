@@ -72,8 +72,8 @@ asio::awaitable<bool> PgbouncerSwitch::async_prove_until(MonoTime deadline,
       view = view_servers(seen.servers, places_, database_.pool_size);
       const auto proof = judge(view, seen, seen_at);
       if (proof == Proof::failed) co_return false;
-      const bool is_free =
-          task_ == Task::reconnect || co_await async_free(view, has_session_pooling(seen.pools));
+      bool is_free = task_ == Task::reconnect;  // what is in a transaction may end it
+      if (!is_free) is_free = co_await async_free(view, has_session_pooling(seen.pools));
       if (!is_free && !failure_.empty()) co_return false;
       if (is_free && proof != Proof::waiting) {
         verified_ = proof == Proof::query     ? Verified::query

@@ -13,8 +13,8 @@ asio::awaitable<SwitchReport> PgbouncerSwitch::async_run_reconnect(MonoTime dead
   task_ = Task::reconnect;
   started_ = mono_now();
   deadline_ = std::min(deadline, started_ + tools_.limits.total);
-  const bool is_dropped = co_await async_drop_servers();
-  const bool is_proven = is_dropped && co_await async_prove();
+  bool is_proven = co_await async_drop_servers();
+  if (is_proven) is_proven = co_await async_prove();
   co_await async_finish();
   if (was_cancelled(cancellation)) {
     failure_ = "stopped before its end";

@@ -163,7 +163,9 @@ asio::awaitable<bool> PgbouncerSwitch::async_apply() {
     note(fmt::format("RELOAD complained: {}", reloaded.refused));
   }
   check_others(reloaded.databases);
-  co_return is_shown&& co_await async_let_go();
+  // Not in one expression: g++ 12 runs the right side of `co_return a && co_await b` in any case.
+  if (!is_shown) co_return false;
+  co_return co_await async_let_go();
 }
 
 /// After the RELOAD, which leaves a database paused, and the short retry.

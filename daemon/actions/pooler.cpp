@@ -116,8 +116,10 @@ asio::awaitable<Pooler::Reloaded> Pooler::async_reload(RetryUse& use, MonoTime d
   }
   // One that began after the file was written has loaded it: before 1.24 each more would renew all
   // TLS connections.
-  const bool is_sent = reloads_done_ >= ask || co_await async_send_reload(reloaded, deadline);
-  if (!is_sent) co_return reloaded;
+  if (reloads_done_ < ask) {
+    const bool has_answer = co_await async_send_reload(reloaded, deadline);
+    if (!has_answer) co_return reloaded;
+  }
   reloaded.error = co_await async_shorten(use, true, deadline);
   if (!reloaded.error.empty()) co_return reloaded;
   auto view = co_await async_databases(deadline);

@@ -2,6 +2,9 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <sstream>
+
 #include <fmt/format.h>
 
 namespace pointsman::test {
@@ -159,6 +162,11 @@ PgbouncerServer::PgbouncerServer(std::string_view databases, std::string_view se
                   "unix_socket_dir =\nauth_type = plain\nauth_file = {}\n"
                   "admin_users = admin\nstats_users = stats\npidfile =\n{}\n",
                   databases, port_, place_.path("users.txt"), settings));
+  start();
+}
+
+void PgbouncerServer::start() {
+  process_.reset();
   process_ = std::make_unique<Process>(Argv{"/usr/sbin/pgbouncer", place_.path("pgbouncer.ini")},
                                        place_.path("log"));
   wait_for("pgbouncer answers", [this] {
@@ -179,6 +187,41 @@ std::string PgbouncerServer::conninfo(std::string_view user, std::string_view da
 std::string PgbouncerServer::console(std::string_view command) const {
   return run(
       {"/usr/bin/psql", "-X", "-q", "-A", "-t", "-c", std::string(command), conninfo("admin")});
+}
+
+std::string PgbouncerServer::database(std::string_view name, std::string_view column) const {
+  const auto fields = [](const std::string& line) {
+    std::vector<std::string> parts(1);
+    for (const char c : line) {
+      if (c == '|') {
+        parts.emplace_back();
+      } else {
+        parts.back() += c;
+      }
+    }
+    return parts;
+  };
+  std::istringstream table(
+      run({"/usr/bin/psql", "-X", "-q", "-A", "-c", "SHOW DATABASES", conninfo("admin")}));
+  std::string line;
+  std::getline(table, line);
+  const auto names = fields(line);
+  const auto at = std::find(names.begin(), names.end(), column) - names.begin();
+  while (std::getline(table, line)) {
+    const auto values = fields(line);
+    if (values.front() == name) return values.at(static_cast<std::size_t>(at));
+  }
+  return {};
+}
+
+std::string PgbouncerServer::setting(std::string_view key) const {
+  std::istringstream table(console("SHOW CONFIG"));
+  std::string line;
+  while (std::getline(table, line)) {
+    const auto end = line.find('|');
+    if (line.substr(0, end) == key) return line.substr(end + 1, line.find('|', end + 1) - end - 1);
+  }
+  return {};
 }
 
 }  // namespace pointsman::test

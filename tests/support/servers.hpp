@@ -84,6 +84,13 @@ class PgbouncerServer {
   std::uint16_t port() const { return port_; }
   std::string conninfo(std::string_view user, std::string_view database = "pgbouncer") const;
   std::string console(std::string_view command) const;
+  /// A column of the database's row in SHOW DATABASES; empty where it is not listed.
+  std::string database(std::string_view name, std::string_view column) const;
+  /// A value of SHOW CONFIG.
+  std::string setting(std::string_view key) const;
+  void start();
+  std::string log() const { return place_.read("log"); }
+  const Place& place() const { return place_; }
   Process& process() { return *process_; }
 
  private:

@@ -102,6 +102,8 @@ class Postgres:
             self.sql(SCHEMA)
             self.sql("create database bud owner app")
             self.sql(TABLE, "bud")
+            # Per database: the one that pointsman's probe logs in to.
+            self.sql("grant execute on function pg_promote(boolean, integer) to pointsman", "bud")
 
     def _configure(self, upstream, settings):
         lines = SETTINGS + (f"listen_addresses = '{self.host}'\nport = {self.port}\n"
@@ -305,7 +307,8 @@ class Redis:
         self.port = free_port()
         folder = place.make_folder(f"{name}.d")
         argv = ["/usr/bin/redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir",
-                folder, "--save", "", "--appendonly", "no", "--daemonize", "no"]
+                folder, "--save", "", "--appendonly", "no", "--daemonize", "no",
+                "--repl-diskless-sync-delay", "0"]
         if replica_of is not None:
             argv += ["--replicaof", "127.0.0.1", str(replica_of.port)]
         self.process = Process(place, argv, f"{name}.log")
@@ -361,6 +364,8 @@ def certificate(place):
 
 
 class Haproxy:
-    def __init__(self, place, config, name="haproxy"):
+    def __init__(self, place, config, name="haproxy", master=False):
+        """`master`: in master-worker mode, which SIGUSR2 reloads."""
         file = place.write(f"{name}.cfg", config)
-        self.process = Process(place, ["/usr/sbin/haproxy", "-db", "-f", file], f"{name}.log")
+        mode = ["-W"] if master else []
+        self.process = Process(place, ["/usr/sbin/haproxy", *mode, "-db", "-f", file], f"{name}.log")

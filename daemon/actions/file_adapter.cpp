@@ -314,7 +314,8 @@ asio::awaitable<bool> FileAdapter::async_roll_back(Act& act) {
   if (!may) co_return false;
   const auto why = std::exchange(act.failure, {});
   auto text = *act.before;
-  const bool is_back = co_await async_replace(act, std::move(text)) && co_await async_tell(act);
+  bool is_back = co_await async_replace(act, std::move(text));
+  if (is_back) is_back = co_await async_tell(act);
   if (!is_back) {
     act.failure = fmt::format("{}; and it could not be rolled back: {}", why, act.failure);
     co_return false;

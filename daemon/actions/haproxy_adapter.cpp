@@ -40,7 +40,8 @@ asio::awaitable<PoolerObservation> HaproxyAdapter::async_look() {
   for (const auto& row : view.slots) {
     if (!row.is_ready()) continue;
     auto shown = row.endpoint();
-    observation.addresses.push_back(co_await async_known_as(std::move(shown)));
+    const auto known = co_await async_known_as(std::move(shown));
+    observation.addresses.push_back(known);
     if (!row.is_up()) {
       observation.error =
           fmt::format("HAProxy's own health check holds {}/{} down", route_.backend, row.server);

@@ -43,7 +43,9 @@ asio::awaitable<SwitchReport> HaproxySwitch::async_run() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   started_ = mono_now();
   deadline_ = started_ + tools_.limits.total;
-  bool is_good = co_await async_resolve() && co_await async_plan();
+  // Awaits stand alone: g++ 12 may run the right side of `co_await a && co_await b` in any case.
+  bool is_good = co_await async_resolve();
+  if (is_good) is_good = co_await async_plan();
   if (is_good && order_.cause != SwitchCause::verify && steps_.previous != steps_.wanted) {
     co_await intend_(to_json(steps_));
     POINTSMAN_FAULT_POINT("haproxy.intended");
@@ -260,8 +262,8 @@ asio::awaitable<bool> HaproxySwitch::async_roll_back() {
     deadline_ = std::max(deadline_, mono_now() + tools_.limits.command);
     auto now = slots_of(view.slots);
     auto previous = steps_.previous;
-    is_back = co_await async_apply(std::move(now), std::move(previous)) &&
-              co_await async_is_shown(steps_.previous);
+    is_back = co_await async_apply(std::move(now), std::move(previous));
+    if (is_back) is_back = co_await async_is_shown(steps_.previous);
   }
   if (!is_back) {
     failure_ = fmt::format("{}; and it could not be rolled back: {}", why, failure_);

@@ -5,19 +5,29 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include <sys/resource.h>
 #include <boost/asio/signal_set.hpp>
 
 #include "daemon/actions/act_worker.hpp"
-#include "daemon/actions/pgbouncer_adapter.hpp"
+#include "daemon/actions/promote_steps.hpp"
+#include "daemon/adapters.hpp"
 #include "daemon/config/config.hpp"
+#include "daemon/http/command_reader.hpp"
+#include "daemon/http/event_ring.hpp"
 #include "daemon/http/server.hpp"
 #include "daemon/journal/journal.hpp"
+#include "daemon/journal/kept_json.hpp"
+#include "daemon/notify/notifiers.hpp"
+#include "daemon/runtime/act_runner.hpp"
 #include "daemon/runtime/engine_loop.hpp"
+#include "daemon/runtime/flag_files.hpp"
 #include "daemon/runtime/log.hpp"
 #include "daemon/runtime/notify.hpp"
 #include "daemon/runtime/probe_runner.hpp"
+#include "daemon/runtime/random.hpp"
+#include "daemon/runtime/recovery.hpp"
 #include "daemon/runtime/route_runner.hpp"
 #include "daemon/version.hpp"
 #include "policies/explain.hpp"
@@ -46,6 +56,24 @@ void print_diagnostics(const std::vector<Diagnostic>& list, bool warning) {
   for (const Diagnostic& d : list) std::fprintf(stderr, "%s\n", to_text(d, warning).c_str());
 }
 
+/// What a start remembers, for the engine. A promotion whose outcome is not known is among it: the
+/// engine looks at the servers before it thinks of another.
+MemoryRestored remembered(const JournalMemory& memory) {
+  const MonoTime now = mono_now();
+  MemoryRestored restored = restored_of(memory, {now, wall_now()});
+  for (const Intent& intent : memory.unfinished) {
+    if (const auto steps = promote_steps_of_json(intent.steps)) {
+      restored.promotions.push_back({RouteName(steps->route), ProbeName(steps->from),
+                                     ProbeName(steps->to), steps->timeline, now});
+    } else if (const auto planned = switchover_steps_of_json(intent.steps)) {
+      const SwitchOver& order = planned->order;
+      restored.promotions.push_back(
+          {order.route, order.from.probe, order.to.probe, order.timeline, now});
+    }
+  }
+  return restored;
+}
+
 class App {
  public:
   App(Config config, std::filesystem::path file);
@@ -53,23 +81,33 @@ class App {
 
  private:
   bool listen();
-  void start_engine(JournalMemory memory);
+  void start_engine(const JournalMemory& memory);
+  void restore_outbox(const JournalMemory& memory);
   void run_effect(const Effect& effect);
   void operator()(const RunProbe& effect) { probes_.run(effect.probe); }
   void operator()(const ObserveRoute& effect) { routes_.observe(effect); }
   void operator()(const SwitchRoute& effect) { routes_.switch_route(effect); }
-  template <class Other>
-  void operator()(const Other&) {}
+  template <class Act>
+  void operator()(const Act& act) {
+    acts_.run(act);
+  }
+  void operator()(const WriteFlag& flag);
+  void operator()(const SendAlert& effect) { notifiers_.send(effect.alert); }
+  void operator()(const StoreIncident& effect);
   void operator()(const Record& record);
+  CommandAnswer command(const std::string& name, const boost::json::object& body,
+                        const std::string& by);
+  void test_notifier(const boost::json::object& body, CommandCallback answer);
+  asio::awaitable<void> async_test_notifier(NotifierName name, CommandCallback answer);
+  void load_actions();
   CommandAnswer reload();
   void wait_for_signal();
   void stop();
   void wait_until_idle(MonoTime limit);
-  RouteRunner::Adapters make_adapters();
+  NotifySurroundings notify_surroundings();
   HttpSource http_source();
   HttpSettings http_settings() const;
   ShellView shell_view() const;
-  bool flag_set(const std::string& name) const;
 
   Config config_;
   std::filesystem::path file_;
@@ -77,12 +115,20 @@ class App {
   Resolver resolver_{context_.get_executor()};
   TlsContexts tls_contexts_;
   ActWorker worker_{context_.get_executor()};
-  PgbouncerAdapters adapters_{context_.get_executor(), resolver_, worker_};
+  ProberServices services_{context_.get_executor(), resolver_, tls_contexts_};
+  AllAdapters adapters_{services_, worker_};
+  ServerActs servers_{services_};
+  HookRunner hooks_{services_};
+  StepRunner steps_{services_};
+  FlagFiles flag_files_{runtime_folder()};
   TaskGroup tasks_;
   Journal journal_;
   EngineLoop loop_;
   ProbeRunner probes_;
   RouteRunner routes_;
+  ActRunner acts_;
+  Notifiers notifiers_;
+  EventRing events_;
   HttpServer server_;
   SystemdNotify systemd_;
   asio::signal_set signals_{context_, SIGHUP, SIGTERM, SIGINT};
@@ -91,6 +137,7 @@ class App {
   bool last_reload_ok_ = true;
   std::string last_reload_error_;
   WallTime last_reload_ = wall_now();
+  std::uint64_t last_request_ = 0;
   bool ready_told_ = false;
   bool stopping_ = false;
 };
@@ -112,6 +159,10 @@ App::App(Config config, std::filesystem::path file)
             loop_.give(SessionEnded{name, how});
           }),
       routes_(tasks_, journal_, [this](Event event) { loop_.give(std::move(event)); }),
+      acts_({tasks_, journal_, servers_, hooks_, steps_,
+             [this](Event event) { loop_.give(std::move(event)); },
+             [this](const RouteName& route) { return routes_.adapters_of(route); }}),
+      notifiers_(notify_surroundings()),
       server_(context_, http_source(), http_settings()) {}
 
 int App::run() {
@@ -131,16 +182,16 @@ int App::run() {
     }
   });
   wait_for_signal();
-  routes_.load(make_adapters());
+  load_actions();
   if (memory.unfinished.empty()) {
-    start_engine(std::move(memory));
+    start_engine(memory);
   } else {
     // What a killed daemon left half done is undone before anything new is thought of.
     log_warn(std::to_string(memory.unfinished.size()) +
              " act(s) were under way when the daemon ended; looking at them");
     std::vector<Intent> unfinished = memory.unfinished;
-    routes_.recover(std::move(unfinished),
-                    [this, memory = std::move(memory)] { start_engine(memory); });
+    tasks_.spawn(async_recover({journal_, routes_, acts_}, std::move(unfinished),
+                               [this, memory = std::move(memory)] { start_engine(memory); }));
   }
   context_.run();
   return exit_fine;
@@ -161,19 +212,45 @@ bool App::listen() {
   return true;
 }
 
-void App::start_engine(JournalMemory memory) {
+/// After the incidents are known: alerts of those that are over are resolved.
+void App::restore_outbox(const JournalMemory& memory) {
+  std::vector<OutboxRow> rows;
+  for (OutboxDocument& one : outbox_of(memory)) {
+    rows.push_back({std::move(one.notifier), one.incident, std::move(one.document)});
+  }
+  notifiers_.restore(rows);
+  std::set<IncidentId> open;
+  for (const auto& [id, incident] : loop_.snapshot()->incidents) {
+    if (incident->state == IncidentState::open) open.insert(id);
+  }
+  notifiers_.reconcile(open);
+}
+
+void App::start_engine(const JournalMemory& memory) {
   if (stopping_) return;
   probes_.load(*config_.policy, config_.probes);
   loop_.give(PolicyLoaded{config_.policy});
-  if (!memory.routes.empty()) loop_.give(MemoryRestored{std::move(memory.routes)});
+  loop_.give(remembered(memory));
+  restore_outbox(memory);
 }
 
 void App::run_effect(const Effect& effect) {
   std::visit([this](const auto& e) { (*this)(e); }, effect);
 }
 
+void App::operator()(const WriteFlag& flag) {
+  if (const Status written = flag_files_.write(flag); !written.ok()) {
+    log_error(written.error().message);
+  }
+}
+
+void App::operator()(const StoreIncident& effect) {
+  journal_.incident(effect.incident, wall_now());
+}
+
 void App::operator()(const Record& record) {
   log_record(record);
+  events_.add(record, wall_now());
   journal_.record(record, wall_now());
 }
 
@@ -212,7 +289,7 @@ CommandAnswer App::reload() {
   config_ = std::move(next);
   tls_contexts_.forget();
   server_.set_access(http_settings());
-  routes_.load(make_adapters());
+  load_actions();
   probes_.load(*config_.policy, config_.probes);
   loop_.give(PolicyLoaded{config_.policy});
   last_reload_ok_ = true;
@@ -255,20 +332,61 @@ void App::wait_until_idle(MonoTime limit) {
   stop_timer_.async_wait([this, limit](error_code) { wait_until_idle(limit); });
 }
 
-RouteRunner::Adapters App::make_adapters() {
-  std::vector<PgbouncerRoute> wanted;
-  for (const auto& [route, vias] : config_.vias) {
-    for (const Via& via : vias) {
-      const auto* p = std::get_if<PgbouncerVia>(&via);
-      if (!p) continue;  // read and checked, not driven by this version: the route says so
-      wanted.push_back(
-          {route, p->admin, p->file, p->database, p->options, p->verify_user, p->verify_password});
-    }
+/// All that acts, as the configuration in force says.
+void App::load_actions() {
+  routes_.load(adapters_.make(config_));
+  servers_.load(config_.probes);
+  hooks_.load(config_.hooks);
+  steps_.load(config_.steps);
+  notifiers_.configure(config_.notifiers);
+}
+
+NotifySurroundings App::notify_surroundings() {
+  NotifySurroundings around{services_, config_.node.name, {}, {}, {}, {}};
+  around.store.put = [this](const NotifierName& notifier, IncidentId incident,
+                            const std::string& document) {
+    journal_.outbox_put(notifier, incident, document, wall_now());
+  };
+  around.store.remove = [this](const NotifierName& notifier, IncidentId incident) {
+    journal_.outbox_remove(notifier, incident);
+  };
+  around.spawn = [this](asio::awaitable<void> task) { tasks_.spawn(std::move(task)); };
+  around.random = random_share;
+  around.warn = [](const std::string& text) { log_warn("notify: " + text); };
+  return around;
+}
+
+CommandAnswer App::command(const std::string& name, const boost::json::object& body,
+                           const std::string& by) {
+  if (stopping_) return {503, {{"error", "the daemon is stopping"}}};
+  const auto seen = loop_.snapshot();
+  if (!seen->policy) return {503, {{"error", "the daemon is still starting; try again"}}};
+  const RequestId request{++last_request_};
+  Command command = read_command({name, body, *seen, by, mono_now(), request});
+  if (command.event) loop_.give(std::move(*command.event));
+  return command.answer;
+}
+
+void App::test_notifier(const boost::json::object& body, CommandCallback answer) {
+  const auto seen = loop_.snapshot();
+  if (stopping_ || !seen->policy) {
+    return answer({503, {{"error", "the daemon is starting or stopping"}}});
   }
-  std::vector<std::shared_ptr<Adapter>> made = adapters_.make(wanted);
-  RouteRunner::Adapters by_route;
-  for (std::size_t i = 0; i < wanted.size(); ++i) by_route[wanted[i].route].push_back(made[i]);
-  return by_route;
+  auto named = read_notify_test(body, *seen);
+  if (auto* refused = std::get_if<CommandAnswer>(&named)) return answer(std::move(*refused));
+  tasks_.spawn(async_test_notifier(std::move(std::get<NotifierName>(named)), std::move(answer)));
+}
+
+asio::awaitable<void> App::async_test_notifier(NotifierName name, CommandCallback answer) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const Result<std::string> told = co_await notifiers_.async_test(std::move(name));
+  boost::json::object body;
+  if (told.ok()) {
+    body["result"] = told.value();
+  } else {
+    body["error"] = told.error().message;
+  }
+  answer({told.ok() ? 200 : 502, std::move(body)});
 }
 
 HttpSource App::http_source() {
@@ -278,7 +396,15 @@ HttpSource App::http_source() {
   source.serving = [this] { return loop_.serving(); };
   source.last_tick = [this] { return loop_.last_tick(); };
   source.reload = [this] { return reload(); };
-  source.flag_set = [this](const std::string& name) { return flag_set(name); };
+  source.flag_set = [this](const std::string& name) { return flag_files_.is_set(name); };
+  source.command = [this](const std::string& name, const boost::json::object& body,
+                          const std::string& by) { return command(name, body, by); };
+  source.command_later = [this](const std::string&, const boost::json::object& body,
+                                CommandCallback answer) { test_notifier(body, std::move(answer)); };
+  source.events_since = [this](std::uint64_t seq, std::size_t limit) {
+    return events_.since(seq, limit);
+  };
+  source.last_event = [this] { return events_.last(); };
   source.warn = [](const std::string& text) { log_warn(text); };
   return source;
 }
@@ -306,13 +432,18 @@ ShellView App::shell_view() const {
   view.last_reload = last_reload_;
   view.loop_lag = loop_.lag();
   view.config = config_.redacted;
+  for (const auto& [name, status] : notifiers_.status()) {
+    NotifierView one;
+    one.name = name.text;
+    one.type = std::string(status.kind);
+    one.pending = status.queued;
+    one.sent_total = status.delivered;
+    one.failed_total = status.failed;
+    one.last_sent = status.last_delivered;
+    one.last_error = status.last_error;
+    view.notifiers.push_back(std::move(one));
+  }
   return view;
-}
-
-/// The runtime folder is a tmpfs: looking there does not block.
-bool App::flag_set(const std::string& name) const {
-  std::error_code ec;
-  return std::filesystem::exists(std::filesystem::path(runtime_folder()) / "flags" / name, ec);
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ class Engine {
   void on(const StepFinished& event);
   void on(const SwitchRequested& event);
   void on(const SwitchCancelled& event);
+  void on(const RequestNoted& event);
   void on(const AutomationSet& event);
   void on(const FlagSet& event);
   void on(const DrainSet& event);

@@ -48,6 +48,11 @@ void Engine::on(const SwitchCancelled& event) {
   evaluate_route(route->second);
 }
 
+void Engine::on(const RequestNoted& event) {
+  const auto it = requests_.find(event.request);
+  if (it != requests_.end()) it->second.lines.push_back(event.line);
+}
+
 void Engine::on(const AutomationSet& event) {
   operations_.set(now_, event, effects_);
   evaluate_all_routes();

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <thread>
 
+#include "daemon/journal/kept_json.hpp"
 #include "daemon/journal/shared.hpp"
 #include "daemon/journal/signals.hpp"
 #include "probes/clock.hpp"
@@ -116,7 +117,26 @@ void Journal::record(const Record& record, WallTime at) {
   for (auto& [name, value] : row.details) cut(value);
   const auto* route = std::get_if<RouteMemory>(&record.memory);
   if (route) shared_->push_memory({*route, at});
+  if (auto kept = kept_row_of(record.memory, {mono_now(), at})) {
+    shared_->push_kept(std::move(*kept), Duration{});
+  }
   shared_->push(std::move(row), route ? Duration{} : Shared::group_wait);
+}
+
+/// Often changed within a moment: written together, but for the end.
+void Journal::incident(const Incident& incident, WallTime at) {
+  const bool over = incident.state == IncidentState::closed;
+  shared_->push_kept(kept_row_of(incident, {mono_now(), at}),
+                     over ? Duration{} : Shared::group_wait);
+}
+
+void Journal::outbox_put(const NotifierName& notifier, IncidentId incident,
+                         const std::string& document, WallTime at) {
+  shared_->push_kept({"outbox", outbox_key(notifier, incident), document, at}, Duration{});
+}
+
+void Journal::outbox_remove(const NotifierName& notifier, IncidentId incident) {
+  shared_->push_kept({"outbox", outbox_key(notifier, incident), "", WallTime{}}, Duration{});
 }
 
 void Journal::sample(const Sample& sample, WallTime at) {

@@ -46,11 +46,18 @@ struct Intent {
   WallTime at{};
 };
 
+/// What stands of one thing (a flag, an incident, …): the last row of a kind and name wins.
+struct KeptRow {
+  std::string kind, name;
+  std::string document;  ///< JSON; empty: it is gone
+  WallTime at{};
+};
 /// What a start finds: the last memory of each route, and intents without an outcome, oldest first.
 /// Both are gathered from SQLite and from the runtime folder.
 struct JournalMemory {
   std::vector<RouteMemory> routes;
   std::vector<Intent> unfinished;
+  std::vector<KeptRow> kept;  ///< kept_json.hpp reads them
 };
 
 class Journal {
@@ -81,6 +88,12 @@ class Journal {
   /// 1024, then counted up. Stays below 2^53, so that any JSON reader keeps it whole.
   std::uint64_t next_intent_id();
   void record(const Record& record, WallTime at);
+  /// As it is now; the last of each is kept, the newest 2,000 for at most 400 days.
+  void incident(const Incident& incident, WallTime at);
+  /// The notifiers' outbox: one document for each notifier and incident.
+  void outbox_put(const NotifierName& notifier, IncidentId incident, const std::string& document,
+                  WallTime at);
+  void outbox_remove(const NotifierName& notifier, IncidentId incident);
   void sample(const Sample& sample, WallTime at);  ///< thinned, kept 30 days
   asio::awaitable<Durability> async_intent(Intent intent);
   void outcome(std::uint64_t intent_id, ActionOutcome outcome, std::string message, WallTime at);

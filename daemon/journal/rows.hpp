@@ -42,6 +42,8 @@ struct MemoryRow {
   }
 };
 
+using KeptKey = std::pair<std::string, std::string>;
+
 using RecordRow = std::variant<EventRow, SampleRow>;
 using ActRow = std::variant<Intent, OutcomeRow>;
 
@@ -49,8 +51,9 @@ using ActRow = std::variant<Intent, OutcomeRow>;
 struct Batch {
   std::vector<ActRow> acts;  ///< in order: an outcome comes after its intent
   std::vector<MemoryRow> memories;
+  std::vector<KeptRow> kept;
   std::vector<RecordRow> records;
-  bool empty() const { return acts.empty() && memories.empty() && records.empty(); }
+  bool empty() const { return acts.empty() && memories.empty() && kept.empty() && records.empty(); }
 };
 
 }  // namespace pointsman

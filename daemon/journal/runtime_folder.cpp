@@ -45,9 +45,13 @@ json::object json_of(const OutcomeRow& outcome) {
 }
 
 json::object json_of(const MemoryRow& row) {
-  return {{"route", row.memory.route.text},    {"targets", targets_json(row.memory.targets)},
-          {"system_id", row.memory.system_id}, {"timeline", row.memory.timeline},
-          {"epoch", row.memory.epoch},         {"at_ms", milliseconds(row.at)}};
+  return {{"route", row.memory.route.text},
+          {"targets", targets_json(row.memory.targets)},
+          {"system_id", row.memory.system_id},
+          {"timeline", row.memory.timeline},
+          {"epoch", row.memory.epoch},
+          {"at_ms", milliseconds(row.at)},
+          {"replaced", targets_json(row.memory.replaced)}};
 }
 
 std::string text_of(const json::value& value) {
@@ -69,9 +73,11 @@ OutcomeRow outcome_of(const json::value& v) {
 }
 
 MemoryRow memory_of(const json::value& v) {
+  const auto* replaced = v.as_object().if_contains("replaced");
   return {{RouteName(text_of(v.at("route"))), targets_of_json(text_of(v.at("targets"))),
            text_of(v.at("system_id")), v.at("timeline").to_number<std::uint32_t>(),
-           v.at("epoch").to_number<std::uint64_t>()},
+           v.at("epoch").to_number<std::uint64_t>(),
+           replaced ? targets_of_json(text_of(*replaced)) : std::vector<ProbeName>{}},
           wall_of(v.at("at_ms"))};
 }
 

@@ -11,7 +11,7 @@ namespace pointsman {
 /// Written into each file of ours ("PTSM"): a foreign SQLite file is told apart by it.
 inline constexpr std::int64_t journal_application_id = 0x5054534D;
 
-inline constexpr std::array<const char*, 1> journal_migrations{
+inline constexpr std::array<const char*, 2> journal_migrations{
     R"sql(
 CREATE TABLE events(
   seq     INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: readers resume from it
@@ -56,6 +56,17 @@ CREATE TABLE samples(
   message    TEXT NOT NULL,
   facts      TEXT NOT NULL                    -- JSON object
 ) STRICT;
+)sql",
+    R"sql(
+-- What stands: one row each ladder, flag, incident, alert in the outbox, and so on; the last wins.
+CREATE TABLE kept(
+  kind     TEXT NOT NULL,                     -- ladder, flag, automation, drain, incident, outbox
+  name     TEXT NOT NULL,
+  document TEXT NOT NULL,                     -- JSON object
+  at_ms    INTEGER NOT NULL,
+  PRIMARY KEY(kind, name)
+) STRICT;
+ALTER TABLE route_memory ADD COLUMN replaced TEXT NOT NULL DEFAULT '[]';  -- JSON array
 )sql",
 };
 

@@ -41,6 +41,19 @@ void Journal::Shared::push_memory(MemoryRow row) {
   wake_by(mono_now());
 }
 
+void Journal::Shared::push_kept(KeptRow row, Duration patience) {
+  const std::lock_guard lock(mutex);
+  KeptKey key{row.kind, row.name};
+  if (row.document.empty()) {
+    known_kept.erase(key);
+  } else {
+    known_kept.insert_or_assign(key, row);
+    while (known_kept.size() > max_kept) known_kept.erase(known_kept.begin());
+  }
+  kept.insert_or_assign(std::move(key), std::move(row));
+  wake_by(mono_now() + patience);
+}
+
 std::shared_ptr<Waiter> Journal::Shared::push_intent(const Intent& intent) {
   const std::lock_guard lock(mutex);
   acts.push_back(intent);
@@ -60,10 +73,10 @@ std::shared_ptr<Waiter> Journal::Shared::keep_in_runtime_folder(const Intent& in
     waiter = std::make_shared<Waiter>(*executor);
     runtime_waiters.insert_or_assign(intent.id, waiter);
   }
-  runtime->keep_intent(intent, [self = shared_from_this(), id = intent.id](bool kept) {
+  runtime->keep_intent(intent, [self = shared_from_this(), id = intent.id](bool done) {
     const std::lock_guard lock(self->mutex);
-    self->complete(id, self->runtime_waiters, kept);
-    if (kept) self->wake_by(mono_now() + group_wait);  // SQLite takes it in, if it can by then
+    self->complete(id, self->runtime_waiters, done);
+    if (done) self->wake_by(mono_now() + group_wait);  // SQLite takes it in, if it can by then
   });
   return waiter;
 }

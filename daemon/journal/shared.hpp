@@ -43,7 +43,8 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   static constexpr Duration stalled_after = std::chrono::seconds{2};
   static constexpr std::size_t max_batch = 1000;       ///< records in one transaction
   static constexpr std::size_t prompt_records = 1000;  ///< that many are written without waiting
-  static constexpr int max_bites = 20;                 ///< of retention, after one transaction
+  static constexpr std::size_t max_kept = 5000;  ///< of what stands, remembered for a new file
+  static constexpr int max_bites = 20;           ///< of retention, after one transaction
   static constexpr std::int64_t max_checked_bytes = 64
                                                     << 20;  ///< a larger file is not read through
 
@@ -53,6 +54,8 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   void push(RecordRow row, Duration patience);
   void push_act(ActRow act);
   void push_memory(MemoryRow row);
+  /// Written within `patience`; while SQLite cannot be written the last of each waits here.
+  void push_kept(KeptRow row, Duration patience);
   /// Nothing: SQLite is known not to answer, and the act was queued only.
   std::shared_ptr<Waiter> push_intent(const Intent& intent);
   std::shared_ptr<Waiter> keep_in_runtime_folder(const Intent& intent);
@@ -100,6 +103,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   std::map<std::uint64_t, std::shared_ptr<Waiter>> intent_waiters, runtime_waiters;
   std::deque<ActRow> acts;
   std::map<RouteName, MemoryRow> memories;
+  std::map<KeptKey, KeptRow> kept;
   std::deque<RecordRow> records;
   std::size_t in_flight = 0;  ///< taken out, not yet written
   MonoTime flush_at = MonoTime::max();
@@ -108,6 +112,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   bool started = false, opened = false, stop = false, ended = false, closed = false;
   JournalMemory memory;                   ///< what open_store() found in SQLite
   std::vector<MemoryRow> known_memories;  ///< of each route; written again into a new file
+  std::map<KeptKey, KeptRow> known_kept;  ///< all that stands; written again into a new file
   std::uint64_t highest_intent = 0;
   JournalHealth told;  ///< queued is counted afresh
   std::uint64_t dropped_reported = 0;

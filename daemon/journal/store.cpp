@@ -64,6 +64,18 @@ bool run(Statement& statement, const MemoryRow& row) {
   statement.bind(4, static_cast<std::int64_t>(row.memory.timeline));
   statement.bind(5, static_cast<std::int64_t>(row.memory.epoch));
   statement.bind(6, milliseconds(row.at));
+  statement.bind(7, targets_json(row.memory.replaced));
+  return statement.run();
+}
+
+bool run(Statement& keep, Statement& drop, const KeptRow& row) {
+  Statement& statement = row.document.empty() ? drop : keep;
+  statement.bind(1, row.kind);
+  statement.bind(2, row.name);
+  if (!row.document.empty()) {
+    statement.bind(3, row.document);
+    statement.bind(4, milliseconds(row.at));
+  }
   return statement.run();
 }
 
@@ -84,15 +96,19 @@ Store::Statements::Statements(Database& database)
           "INSERT OR IGNORE INTO outcomes(intent_id,at_ms,outcome,message) VALUES(?,?,?,?)")),
       // What was kept in the runtime folder may be older than what is here already.
       memory(database.prepare(
-          "INSERT INTO route_memory(route,targets,system_id,timeline,epoch,at_ms) "
-          "VALUES(?,?,?,?,?,?) ON CONFLICT(route) DO UPDATE SET targets=excluded.targets, "
+          "INSERT INTO route_memory(route,targets,system_id,timeline,epoch,at_ms,replaced) "
+          "VALUES(?,?,?,?,?,?,?) ON CONFLICT(route) DO UPDATE SET targets=excluded.targets, "
           "system_id=excluded.system_id, timeline=excluded.timeline, epoch=excluded.epoch, "
-          "at_ms=excluded.at_ms WHERE excluded.epoch >= route_memory.epoch "
-          "OR excluded.at_ms >= route_memory.at_ms")) {}
+          "at_ms=excluded.at_ms, replaced=excluded.replaced WHERE excluded.epoch >= "
+          "route_memory.epoch "
+          "OR excluded.at_ms >= route_memory.at_ms")),
+      keep(database.prepare(
+          "INSERT OR REPLACE INTO kept(kind,name,document,at_ms) VALUES(?,?,?,?)")),
+      drop(database.prepare("DELETE FROM kept WHERE kind=? AND name=?")) {}
 
 bool Store::Statements::complete() const {
   for (const auto* statement :
-       {&begin, &commit, &rollback, &event, &sample, &intent, &outcome, &memory}) {
+       {&begin, &commit, &rollback, &event, &sample, &intent, &outcome, &memory, &keep, &drop}) {
     if (!statement->prepared()) return false;
   }
   return true;
@@ -176,6 +192,9 @@ bool Store::insert(const Batch& batch) {
   for (const auto& memory : batch.memories) {
     if (!run(to.memory, memory) && !passable()) return false;
   }
+  for (const auto& row : batch.kept) {
+    if (!run(to.keep, to.drop, row) && !passable()) return false;
+  }
   for (const auto& record : batch.records) {
     const bool written = std::holds_alternative<EventRow>(record)
                              ? run(to.event, std::get<EventRow>(record))
@@ -227,6 +246,13 @@ StoreStatus Store::retain(WallTime now, bool& more) {
     if (auto failed = database_.execute(sql)) return failure(*failed);
     if (sqlite3_changes(database_.handle()) >= retention_bite) more = true;
   }
+  // Of the incidents, the newest; whatever their age, those that are open.
+  const auto old_incidents = fmt::format(
+      "DELETE FROM kept WHERE kind='incident' AND document LIKE '%\"state\":\"closed\"%' AND "
+      "(at_ms < {} OR CAST(name AS INTEGER) <= (SELECT max(CAST(name AS INTEGER)) FROM kept WHERE "
+      "kind='incident') - {})",
+      milliseconds(now - incidents_max_age), incidents_max_rows);
+  if (auto failed = database_.execute(old_incidents)) return failure(*failed);
   return {};
 }
 
@@ -252,15 +278,28 @@ StoreStatus Store::read_memory_of(Database& database, JournalMemory& memory,
     return failure(database.error());
   };
   auto* routes = database.prepare(
-      "SELECT route,targets,system_id,timeline,epoch,at_ms FROM route_memory ORDER BY route");
+      "SELECT route,targets,system_id,timeline,epoch,at_ms,replaced FROM route_memory ORDER BY "
+      "route");
   if (routes == nullptr) return failure(database.error());
   {
     Statement row(routes);
     while (row.next_row()) {
-      RouteMemory route{RouteName(row.text(0)), targets_of_json(row.text(1)), row.text(2),
+      RouteMemory route{RouteName(row.text(0)),
+                        targets_of_json(row.text(1)),
+                        row.text(2),
                         static_cast<std::uint32_t>(row.integer(3)),
-                        static_cast<std::uint64_t>(row.integer(4))};
+                        static_cast<std::uint64_t>(row.integer(4)),
+                        targets_of_json(row.text(6))};
       memories.push_back({std::move(route), wall_of(row.integer(5))});
+    }
+    if (auto error = failed()) return error;
+  }
+  auto* kept = database.prepare("SELECT kind,name,document,at_ms FROM kept ORDER BY kind,name");
+  if (kept == nullptr) return failure(database.error());
+  {
+    Statement row(kept);
+    while (row.next_row()) {
+      memory.kept.push_back({row.text(0), row.text(1), row.text(2), wall_of(row.integer(3))});
     }
     if (auto error = failed()) return error;
   }

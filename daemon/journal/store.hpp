@@ -41,6 +41,8 @@ class Store {
                                 acts_max_rows = 20'000;
   static constexpr std::chrono::hours events_max_age{24 * 90}, samples_max_age{24 * 30},
       acts_max_age{24 * 90};
+  static constexpr std::chrono::hours incidents_max_age{24 * 400};
+  static constexpr std::int64_t incidents_max_rows = 2'000;
   static constexpr int retention_bite = 500;
   static constexpr int max_moves = 5;
 

@@ -82,6 +82,7 @@ void Journal::Shared::open_store() {
   const std::lock_guard lock(mutex);
   memory = std::move(found);
   known_memories = std::move(routes);
+  for (const KeptRow& row : memory.kept) known_kept.insert_or_assign({row.kind, row.name}, row);
   highest_intent = store.highest_intent();
   for (const auto& intent : memory.unfinished) {
     highest_intent = std::max(highest_intent, intent.id);
@@ -103,7 +104,7 @@ void Journal::Shared::open_store() {
 bool Journal::Shared::stop_or_act_waits() {
   const std::lock_guard lock(mutex);
   busy_since = mono_now();  // a long work, but not a stalled one
-  return stop || !acts.empty() || !memories.empty();
+  return stop || !acts.empty() || !memories.empty() || !kept.empty();
 }
 
 void Journal::Shared::check_whole_file() {
@@ -139,6 +140,7 @@ bool Journal::Shared::open_again() {
       push_locked(EventRow{now, "journal", "", line, {}}, group_wait);
     if (!trouble) {
       for (const auto& row : known_memories) memories.emplace(row.memory.route, row);
+      for (const auto& [key, row] : known_kept) kept.emplace(key, row);
     }
   }
   if (trouble) failed(*trouble, {});
@@ -153,6 +155,8 @@ Batch Journal::Shared::take() {
   acts.clear();
   for (auto& [name, row] : memories) batch.memories.push_back(std::move(row));
   memories.clear();
+  for (auto& [key, row] : kept) batch.kept.push_back(std::move(row));
+  kept.clear();
   const auto count = static_cast<std::ptrdiff_t>(std::min(records.size(), max_batch));
   batch.records.assign(std::make_move_iterator(records.begin()),
                        std::make_move_iterator(records.begin() + count));
@@ -168,6 +172,10 @@ void Journal::Shared::put_back(Batch batch) {
   for (auto& row : batch.memories) {
     auto route = row.memory.route;
     memories.emplace(std::move(route), std::move(row));  // a newer one stays
+  }
+  for (auto& row : batch.kept) {
+    KeptKey key{row.kind, row.name};
+    kept.emplace(std::move(key), std::move(row));
   }
   records.insert(records.begin(), std::make_move_iterator(batch.records.begin()),
                  std::make_move_iterator(batch.records.end()));
@@ -191,27 +199,27 @@ void Journal::Shared::flush() {
   if (!open_again()) return;
   for (int round = 0; round < max_rounds; ++round) {
     Batch batch = take();
-    std::vector<RuntimeEntry> kept;
-    if (runtime->may_hold()) kept = runtime->read();
+    std::vector<RuntimeEntry> held;
+    if (runtime->may_hold()) held = runtime->read();
     std::size_t own = batch.records.size();
     bool reports_loss = false;
     {
       const std::lock_guard lock(mutex);
       reports_loss = !told.writable || told.dropped_total > dropped_reported;
     }
-    if (batch.empty() && kept.empty() && !reports_loss) return;
+    if (batch.empty() && held.empty() && !reports_loss) return;
 
     Batch whole = std::move(batch);
     const std::size_t own_acts = whole.acts.size();
     const std::size_t own_memories = whole.memories.size();
-    for (const auto& entry : kept) {
+    for (const auto& entry : held) {
       if (entry.intent) whole.acts.emplace_back(*entry.intent);
       if (entry.outcome) whole.acts.emplace_back(*entry.outcome);
       whole.memories.insert(whole.memories.end(), entry.memories.begin(), entry.memories.end());
     }
     if (reports_loss) whole.records.emplace_back(what_was_lost());
 
-    const bool durable = !whole.acts.empty() || !whole.memories.empty();
+    const bool durable = !whole.acts.empty() || !whole.memories.empty() || !whole.kept.empty();
     const auto trouble = store.write(whole, durable);
     whole.acts.resize(own_acts);
     whole.memories.resize(own_memories);
@@ -221,10 +229,10 @@ void Journal::Shared::flush() {
       return;
     }
     succeeded(whole);
-    for (const auto& entry : kept) runtime->remove(entry);
-    if (!kept.empty()) runtime->read();  // sees whether there is more
+    for (const auto& entry : held) runtime->remove(entry);
+    if (!held.empty()) runtime->read();  // sees whether there is more
     const std::lock_guard lock(mutex);
-    if (acts.empty() && memories.empty() && records.empty()) return;
+    if (acts.empty() && memories.empty() && kept.empty() && records.empty()) return;
   }
 }
 

@@ -102,26 +102,24 @@ void RouteRunner::finish(const Switching& act) {
   give_(std::move(done));
 }
 
-void RouteRunner::recover(std::vector<Intent> unfinished, std::function<void()> done) {
-  tasks_.spawn(async_recover(std::move(unfinished), std::move(done)));
+std::vector<std::shared_ptr<Adapter>> RouteRunner::adapters_of(const RouteName& route) const {
+  const auto it = adapters_.find(route);
+  return it == adapters_.end() ? std::vector<std::shared_ptr<Adapter>>{} : it->second;
 }
 
-asio::awaitable<void> RouteRunner::async_recover(std::vector<Intent> unfinished,
-                                                 std::function<void()> done) {
-  for (const Intent& intent : unfinished) {
-    // A route has one intent for each pooler; undoing asks the pooler first, so asking all is
-    // harmless.
-    std::string message = "the daemon ended in the middle of it; looked at again at the start";
-    for (const auto& adapter : adapters_[RouteName(intent.subject)]) {
-      try {
-        co_await adapter->async_recover(intent.steps);
-      } catch (const std::exception& e) {
-        message += std::string(": ") + e.what();
-      }
+/// A route has one intent for each pooler; undoing asks the pooler first, so asking all is
+/// harmless.
+asio::awaitable<std::string> RouteRunner::async_recover(Intent intent) {
+  std::string message = "the daemon ended in the middle of it; looked at again at the start";
+  for (const auto& adapter : adapters_of(RouteName(intent.subject))) {
+    try {
+      std::string steps = intent.steps;
+      co_await adapter->async_recover(std::move(steps));
+    } catch (const std::exception& e) {
+      message += std::string(": ") + e.what();
     }
-    journal_.outcome(intent.id, ActionOutcome::unknown, message, wall_now());
   }
-  done();
+  co_return message;
 }
 
 }  // namespace pointsman

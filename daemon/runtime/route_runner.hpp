@@ -27,8 +27,9 @@ class RouteRunner {
   void load(Adapters adapters) { adapters_ = std::move(adapters); }
   void observe(const ObserveRoute& effect);
   void switch_route(const SwitchRoute& order);
-  /// Lets the adapters undo what a start found unfinished, then calls `done`.
-  void recover(std::vector<Intent> unfinished, std::function<void()> done);
+  std::vector<std::shared_ptr<Adapter>> adapters_of(const RouteName& route) const;
+  /// What an adapter left half done (a paused database, a setting) is undone by it.
+  asio::awaitable<std::string> async_recover(Intent intent);
 
  private:
   struct Looking;
@@ -36,7 +37,6 @@ class RouteRunner {
 
   asio::awaitable<void> async_observe(std::shared_ptr<Looking> look, std::size_t index);
   asio::awaitable<void> async_switch(std::shared_ptr<Switching> act, std::size_t index);
-  asio::awaitable<void> async_recover(std::vector<Intent> unfinished, std::function<void()> done);
   asio::awaitable<void> async_intend(std::uint64_t id, std::string route, std::string steps);
   void finish(const Switching& act);
 

@@ -114,6 +114,12 @@ struct SwitchCancelled {
   RequestId request{};
   friend bool operator==(const SwitchCancelled&, const SwitchCancelled&) = default;
 };
+/// One line of progress of a request's act.
+struct RequestNoted {
+  RequestId request{};
+  std::string line;
+  friend bool operator==(const RequestNoted&, const RequestNoted&) = default;
+};
 /// `pause` and `resume`: nothing automatic happens while paused. Survives a restart.
 struct AutomationSet {
   bool paused = false;
@@ -183,7 +189,8 @@ struct LadderMemory {
   MonoTime phase_since{};  ///< when the phase began
   std::optional<MonoTime> cooldown_until;
   std::vector<MonoTime> runs;  ///< starts of the runs that the limits count, oldest first
-  std::string fingerprint{};   ///< of the policy that it ran by: a step's index means nothing in another
+  std::string
+      fingerprint{};  ///< of the policy that it ran by: a step's index means nothing in another
   friend bool operator==(const LadderMemory&, const LadderMemory&) = default;
 };
 
@@ -212,10 +219,10 @@ struct MemoryRestored {
   friend bool operator==(const MemoryRestored&, const MemoryRestored&) = default;
 };
 
-using Event =
-    std::variant<Wake, SampleTaken, SessionEnded, LoopDistrusted, RouteObserved, ActionFinished,
-                 StepFinished, SwitchRequested, SwitchCancelled, AutomationSet, FlagSet, DrainSet,
-                 IncidentAcknowledged, StepApproved, PolicyLoaded, MemoryRestored>;
+using Event = std::variant<Wake, SampleTaken, SessionEnded, LoopDistrusted, RouteObserved,
+                           ActionFinished, StepFinished, SwitchRequested, SwitchCancelled,
+                           RequestNoted, AutomationSet, FlagSet, DrainSet, IncidentAcknowledged,
+                           StepApproved, PolicyLoaded, MemoryRestored>;
 
 std::string_view to_text(SessionEnd how);
 std::string_view to_text(FileState state);

@@ -35,6 +35,7 @@ class PgbouncerAdapter : public Adapter {
  private:
   asio::awaitable<PoolerObservation> async_look();
   asio::awaitable<void> async_undo(SwitchSteps steps);
+  bool is_ours(const SwitchSteps& steps) const;
   SwitchTools tools_;
   PgbouncerRoute route_;
 };

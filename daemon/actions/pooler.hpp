@@ -41,7 +41,7 @@ class Pooler {
   /// connects.
   static constexpr double short_retry = 0.3;
   /// A hold that nobody let go for so long was forgotten.
-  static constexpr Duration max_hold = std::chrono::minutes{2};
+  static constexpr Duration max_hold = std::chrono::minutes{5};
   /// How long clients that wait for a first server connection put off what the next says.
   static constexpr Duration settle_limit = std::chrono::seconds{1};
 

@@ -69,6 +69,27 @@ TEST_CASE("killed while letting go, the next start goes on", "[pgbouncer][crash]
   }
 }
 
+TEST_CASE("a start that takes up the change adopts its hold", "[pgbouncer][crash]") {
+  auto& servers = Servers::shared();
+  const Bouncer bouncer(line_to("bud", servers.a));
+  const auto steps = die(bouncer, "pgbouncer.held", [](Machine& machine) { machine.hold(); });
+  Machine again(bouncer);
+  again.adapters[0]->adopt_hold("{}");
+  CHECK(again.switch_to(servers.a, SwitchCause::verify).outcome == ActionOutcome::failed);
+  again.adapters[0]->adopt_hold(steps);
+  CHECK(bouncer.is_paused());
+  SECTION("forward") {
+    const auto report = again.switch_to(servers.b);
+    INFO(report.message);
+    CHECK(report.outcome == ActionOutcome::ok);
+    CHECK(bouncer.port_of() == std::to_string(servers.b.port()));
+  }
+  SECTION("or back") {
+    CHECK(again.release().empty());
+  }
+  check_clean(bouncer);
+}
+
 TEST_CASE("killed between KILL and RESUME, the next start resumes", "[pgbouncer][crash]") {
   auto& servers = Servers::shared();
   const Bouncer bouncer(line_to("bud", servers.a), "pool_mode = session");

@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/string.hpp>
+#include <boost/json/parse.hpp>
 
+#include "daemon/http/command_reader.hpp"
+#include "daemon/http/event_text.hpp"
 #include "daemon/http/json_writer.hpp"
 #include "probes/asio.hpp"
 #include "probes/clock.hpp"
@@ -31,7 +35,8 @@ Answer not_found() {
   json.begin_object().key("error").text("there is nothing here").key("paths").begin_array();
   for (const std::string_view path :
        {"/health", "/health/detailed", "/livez", "/readyz", "/metrics", "/v1/status", "/v1/probes",
-        "/v1/services", "/v1/routes", "/v1/incidents", "/v1/slos", "/v1/config", "/v1/why/ROUTE",
+        "/v1/services", "/v1/routes", "/v1/incidents", "/v1/incidents/ID", "/v1/events",
+        "/v1/requests", "/v1/requests/ID", "/v1/slos", "/v1/config", "/v1/why/ROUTE",
         "/flags/NAME"}) {
     json.text(path);
   }
@@ -60,13 +65,30 @@ bool wants_health_json(const std::string& accept) {
   return beast::string_view(accept).find("application/health+json") != beast::string_view::npos;
 }
 
-bool is_flag_name(const std::string& name) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  };
-  return !name.empty() && name.size() <= 64 && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), fits);
+Answer command_answer(const CommandAnswer& command) {
+  JsonWriter json;
+  json.value(command.body);
+  return json_answer(command.status, json.take_line());
+}
+
+/// Who is at the other end of the control socket. The number alone: to ask for the name could block
+/// (a directory service).
+std::string peer_user(int descriptor) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return "an unknown user";
+  return fmt::format("uid {}", peer.uid);
+}
+
+/// A number in the query; `wrong` is set where there is something else.
+std::optional<std::uint64_t> number_asked_for(const Request& request, std::string_view name,
+                                              bool& wrong) {
+  const auto text = query_value(request.target, name);
+  if (!text) return std::nullopt;
+  const auto number = read_decimal(*text);
+  wrong = wrong || !number;
+  return number;
 }
 
 }  // namespace
@@ -93,6 +115,7 @@ Answer Answers::answer(const Request& request, Asker asker, MonoTime now) {
   const std::optional<Place> place = find_place(request.target);
   if (!place) return error_answer(400, "the path can not be read");
   const Resource resource = place->resource;
+  const bool changes = resource == Resource::reload || resource == Resource::command;
   // Balancers and scripts leave Host out now and then; for them the answer is the same.
   const bool host_fits = request.hosts == 1 || request.http_1_0 || asker.is_operator ||
                          (request.hosts == 0 && is_open_to_all(resource));
@@ -102,14 +125,14 @@ Answer Answers::answer(const Request& request, Asker asker, MonoTime now) {
     if (!is_open_to_all(resource) && !may_read(request, asker)) {
       return error_answer(403, "not for this address: see listen.details_from and listen.token");
     }
-    if (resource == Resource::reload) {
-      return error_answer(403, "changes are made over the control socket only: pointsman reload");
+    if (changes) {
+      return error_answer(403,
+                          "changes are made over the control socket only: the command line "
+                          "(`pointsman --help`) uses it");
     }
   }
   if (resource == Resource::none) return not_found();
-  if (resource == Resource::reload) {
-    return request.method == http::verb::post ? reload() : not_allowed("POST");
-  }
+  if (changes) return change(*place, request, asker.descriptor);
   if (request.method != http::verb::get && request.method != http::verb::head) {
     return not_allowed("GET, HEAD");
   }
@@ -143,19 +166,29 @@ Answer Answers::get(const Place& place, const Request& request, MonoTime now) {
       return json_answer(200, "{\"status\":\"ok\"}\n");
     case Resource::flag:
       return flag(place.name);
+    case Resource::events:
+      return events(request);
     case Resource::detailed:
-      return document(place, wants_health_json(request.accept) ? Shape::health_json : Shape::plain,
+      return document({place, wants_health_json(request.accept) ? Shape::health_json : Shape::plain,
+                       std::nullopt},
                       now);
+    case Resource::incidents: {
+      bool wrong = false;
+      const auto limit = number_asked_for(request, "limit", wrong);
+      if (wrong) return error_answer(400, "limit must be a number");
+      return document({place, Shape::plain, limit}, now);
+    }
     default:
-      return document(place, Shape::plain, now);
+      return document({place, Shape::plain, std::nullopt}, now);
   }
 }
 
-Answer Answers::document(const Place& place, Shape shape, MonoTime now) {
+Answer Answers::document(const Question& question, MonoTime now) {
   const std::shared_ptr<const Snapshot> snapshot = source_.snapshot();
   if (!snapshot) return error_answer(503, "starting: nothing has been looked at yet");
-  const std::pair key{place.resource, shape};
-  const bool keeps = place.name.empty();  // one entry each resource: bounded
+  const std::pair key{question.place.resource, question.shape};
+  // One entry each resource: bounded.
+  const bool keeps = question.place.name.empty() && !question.limit;
   if (const auto kept = kept_.find(key); keeps && kept != kept_.end()) {
     const bool fresh =
         kept->second.generation == snapshot->generation && now - kept->second.at < document_max_age;
@@ -163,16 +196,16 @@ Answer Answers::document(const Place& place, Shape shape, MonoTime now) {
   }
   const ShellView shell = source_.shell();
   const DocumentInput input{*snapshot, shell, health_.serving(now), times(now)};
-  Answer made = render(place, shape, input);
+  Answer made = render(question, input);
   if (keeps) kept_[key] = Kept{snapshot->generation, now, made};
   return made;
 }
 
-Answer Answers::render(const Place& place, Shape shape, const DocumentInput& input) const {
-  switch (place.resource) {
+Answer Answers::render(const Question& question, const DocumentInput& input) const {
+  switch (question.place.resource) {
     case Resource::detailed: {
       const int status = input.snapshot.overall == State::unhealthy ? 503 : 200;
-      if (shape == Shape::plain) return json_answer(status, detailed_document(input));
+      if (question.shape == Shape::plain) return json_answer(status, detailed_document(input));
       Answer answer = json_answer(status, health_json_document(input));
       answer.content_type = "application/health+json";
       return answer;
@@ -190,25 +223,64 @@ Answer Answers::render(const Place& place, Shape shape, const DocumentInput& inp
       return json_answer(200, services_document(input));
     case Resource::routes:
       return json_answer(200, routes_document(input));
-    case Resource::why: {
-      auto text = why_document(input, RouteName{place.name});
-      if (!text) return error_answer(404, "there is no route of this name");
-      return json_answer(200, std::move(*text));
-    }
     case Resource::config: {
       JsonWriter json;
       json.value(input.shell.config);
       return json_answer(200, json.take_line());
     }
     case Resource::incidents:
-      return json_answer(200, incidents_document(input));
-    case Resource::incident:
-      return error_answer(404, "there is no incident of this number");
+      return json_answer(200, incidents_document(input, question.limit.value_or(usual_incidents)));
+    case Resource::requests:
+      return json_answer(200, requests_document(input));
     case Resource::slos:
       return json_answer(200, "{}\n");
     default:
-      return not_found();
+      return one_of(question.place, input);
   }
+}
+
+/// Documents about one thing, which may not be there.
+Answer Answers::one_of(const Place& place, const DocumentInput& input) const {
+  std::optional<std::string> text;
+  std::string_view absent = "there is nothing here";
+  const auto number = read_decimal(place.name);
+  switch (place.resource) {
+    case Resource::why:
+      text = why_document(input, RouteName{place.name});
+      absent = "there is no route of this name";
+      break;
+    case Resource::incident:
+      if (number) text = incident_document(input, IncidentId{*number});
+      absent = "there is no incident of this number; it may have been too long ago";
+      break;
+    case Resource::request:
+      if (number) text = request_document(input, RequestId{*number});
+      absent = "there is no request of this number; it may have been too long ago";
+      break;
+    default:
+      break;
+  }
+  return text ? json_answer(200, std::move(*text)) : error_answer(404, absent);
+}
+
+/// With a limit a document of that many events; else a stream without an end.
+Answer Answers::events(const Request& request) const {
+  bool wrong = false;
+  const auto limit = number_asked_for(request, "limit", wrong);
+  auto since = number_asked_for(request, "since", wrong);
+  if (wrong) return error_answer(400, "since and limit must be numbers");
+  const std::uint64_t last = source_.last_event ? source_.last_event() : 0;
+  if (limit) {
+    const std::size_t count = std::min<std::uint64_t>(*limit, most_events);
+    const std::uint64_t after = since.value_or(last > count ? last - count : 0);
+    return json_answer(200, events_document(source_, after, count));
+  }
+  // A browser that comes back asks with its first address and says in this field where it is.
+  if (const auto seen = read_decimal(request.last_event_id)) since = seen;
+  Answer answer = json_answer(200, {});
+  answer.content_type = "text/event-stream";
+  answer.stream_after = since.value_or(last);
+  return answer;
 }
 
 Answer Answers::flag(const std::string& name) const {
@@ -218,12 +290,40 @@ Answer Answers::flag(const std::string& name) const {
   return json_answer(set ? 200 : 404, json.take_line());
 }
 
+Answer Answers::change(const Place& place, const Request& request, int descriptor) const {
+  if (request.method != http::verb::post) return not_allowed("POST");
+  return place.resource == Resource::reload ? reload() : command(place.name, request, descriptor);
+}
+
 Answer Answers::reload() const {
   if (!source_.reload) return error_answer(503, "the daemon can not reload at this moment");
-  const CommandAnswer command = source_.reload();
-  JsonWriter json;
-  json.value(command.body);
-  return json_answer(command.status, json.take_line());
+  return command_answer(source_.reload());
+}
+
+Answer Answers::command(const std::string& name, const Request& request, int descriptor) const {
+  error_code error;
+  boost::json::value body = boost::json::object{};
+  if (!request.body.empty()) body = boost::json::parse(request.body, error);
+  if (error || !body.is_object()) return error_answer(400, "the body must be one JSON object");
+  if (name == "notify/test") return test_notifier(body.get_object());
+  if (!source_.command) return error_answer(503, "the daemon takes no commands at this moment");
+  return command_answer(source_.command(name, body.get_object(), peer_user(descriptor)));
+}
+
+Answer Answers::test_notifier(const boost::json::object& body) const {
+  const std::shared_ptr<const Snapshot> snapshot = source_.snapshot();
+  if (!snapshot || !source_.command_later) {
+    return error_answer(503, "the daemon sends no notifications at this moment");
+  }
+  const auto read = read_notify_test(body, *snapshot);
+  if (const auto* refusal = std::get_if<CommandAnswer>(&read)) return command_answer(*refusal);
+  Answer answer;
+  answer.later = [&source = source_, body](std::function<void(Answer)> made) {
+    source.command_later(
+        "notify/test", body,
+        [made = std::move(made)](const CommandAnswer& command) { made(command_answer(command)); });
+  };
+  return answer;
 }
 
 const TimeScale& Answers::times(MonoTime now) {

@@ -1,8 +1,9 @@
 // Answers to everything but the plain /health: who may ask, which document, is it still fresh.
 //
 // Documents are rendered when asked for and kept until the snapshot's generation changes, at most
-// for `document_max_age` (what the shell adds has no generation). Flags and reload go to
-// HttpSource. On the loop's thread.
+// for `document_max_age` (what the shell adds has no generation); those of one thing or of a wanted
+// length are not kept. Flags, reload and commands go to HttpSource. What changes anything is for
+// operators (the control socket) alone, whatever address or token asks. On the loop's thread.
 #pragma once
 
 #include <map>
@@ -50,11 +51,23 @@ class Answers {
 
   bool may_read(const Request& request, Asker asker) const;
   bool has_token(const Request& request) const;
+  /// Which document, and what of it.
+  struct Question {
+    Place place;
+    Shape shape = Shape::plain;
+    std::optional<std::size_t> limit;  ///< of a list; absent: the usual
+  };
+
   Answer get(const Place& place, const Request& request, MonoTime now);
-  Answer document(const Place& place, Shape shape, MonoTime now);
-  Answer render(const Place& place, Shape shape, const DocumentInput& input) const;
+  Answer document(const Question& question, MonoTime now);
+  Answer render(const Question& question, const DocumentInput& input) const;
+  Answer one_of(const Place& place, const DocumentInput& input) const;
+  Answer events(const Request& request) const;
   Answer flag(const std::string& name) const;
+  Answer change(const Place& place, const Request& request, int descriptor) const;
   Answer reload() const;
+  Answer command(const std::string& name, const Request& request, int descriptor) const;
+  Answer test_notifier(const boost::json::object& body) const;
   const TimeScale& times(MonoTime now);
 
   const HttpSource& source_;

@@ -7,9 +7,11 @@
 #include <cstring>
 #include <utility>
 
+#include <boost/asio/post.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 
+#include "daemon/http/event_text.hpp"
 #include "daemon/http/server_state.hpp"
 #include "probes/clock.hpp"
 
@@ -107,6 +109,13 @@ void Connection::on_read(const error_code& error, std::size_t count) {
     close();
   } else if (phase_ == Phase::lingering) {
     wait_to_read();  // what it still says is not kept
+  } else if (stream_) {
+    stream_->heard += count;  // nothing that it can say is of use any more
+    if (stream_->heard > http_header_bytes) {
+      close();
+    } else {
+      wait_to_read();
+    }
   } else {
     in_end_ += count;
     active_ = mono_now();
@@ -145,6 +154,14 @@ void Connection::serve(MonoTime now) {
       end(now);
       return;
     }
+    if (stream_) {
+      send_events(now);
+      return;
+    }
+    if (pending_) {
+      enter(Phase::deciding, now + server_->limits.later_deadline);
+      return;
+    }
     if (phase_ == Phase::writing) {
       after_writing(now);
       more = true;
@@ -165,7 +182,7 @@ void Connection::after_writing(MonoTime now) {
 }
 
 bool Connection::answer_requests(MonoTime now) {
-  while (!ending_) {
+  while (!ending_ && !stream_ && !pending_) {
     if (out_.size() >= http_out_bytes || body_) return true;
     if (!parse(now)) return false;
     answer_one(now);
@@ -210,23 +227,108 @@ void Connection::answer_one(MonoTime now) {
       !keep ? After::close : (request_.http_1_0 ? After::keep_http_1_0 : After::keep);
   const bool head_only = request_.method == http::verb::head;
   parser_.reset();
-  if (is_health_question(request_)) {
-    out_ += server_->health.bytes(now, after, head_only);
-  } else {
-    const bool is_operator = &set_ == &server_->control;
-    const Answer answer = server_->answers.answer(request_, {is_operator, descriptor_}, now);
-    append_head(out_, answer, after, wall_now());
-    if (!head_only) {
-      if (answer.body->size() <= copied_body_bytes) {
-        out_ += *answer.body;
-      } else {
-        body_ = answer.body;
-        body_sent_ = 0;
-      }
-    }
-  }
   ending_ = ending_ || !keep;
   enter(Phase::waiting, now + server_->limits.idle);
+  if (is_health_question(request_)) {
+    out_ += server_->health.bytes(now, after, head_only);
+    return;
+  }
+  const bool is_operator = &set_ == &server_->control;
+  const Answer answer = server_->answers.answer(request_, {is_operator, descriptor_}, now);
+  if (answer.later) {
+    wait_for_answer(answer, {after, head_only}, now);
+  } else if (answer.stream_after) {
+    begin_stream(answer, head_only, now);
+  } else {
+    give(answer, after, head_only);
+  }
+}
+
+void Connection::give(const Answer& answer, After after, bool head_only) {
+  append_head(out_, answer, after, wall_now());
+  if (head_only) return;
+  if (answer.body->size() <= copied_body_bytes) {
+    out_ += *answer.body;
+  } else {
+    body_ = answer.body;
+    body_sent_ = 0;
+  }
+}
+
+/// The answer is called for at once, and may come at once: it is always taken in a turn of its own.
+void Connection::wait_for_answer(const Answer& answer, Pending pending, MonoTime now) {
+  pending_ = pending;
+  ending_ = false;  // the end is told with the answer
+  enter(Phase::deciding, now + server_->limits.later_deadline);
+  answer.later([self = Ref(this)](Answer made) {
+    asio::post(self->server_->io, [self, made = std::move(made)] { self->on_answer(made); });
+  });
+}
+
+void Connection::on_answer(const Answer& answer) {
+  if (phase_ == Phase::closed || !pending_) return;
+  const Pending pending = *std::exchange(pending_, std::nullopt);
+  const After after = finishing_ ? After::close : pending.after;
+  ending_ = after == After::close;
+  give(answer, after, pending.head_only);
+  if (phase_ == Phase::writing) return;  // an earlier answer still leaves; this one goes with it
+  active_ = mono_now();
+  enter(Phase::writing, active_ + server_->limits.write_deadline);
+  serve(active_);  // what was sent after the question is answered next
+}
+
+/// The head has no length: the stream ends with the connection.
+void Connection::begin_stream(const Answer& answer, bool head_only, MonoTime now) {
+  if (server_->streams.full()) {
+    ending_ = true;
+    give(error_answer(503, "too many listen to the events already; try again later"), After::close,
+         head_only);
+    return;
+  }
+  append_head(out_, answer, After::close, wall_now());
+  ending_ = head_only;
+  if (head_only) return;
+  stream_ = Stream{*answer.stream_after, now, 0};
+  in_begin_ = in_end_ = 0;
+  server_->streams.add(*this);
+}
+
+void Connection::look_for_events(MonoTime now) {
+  if (phase_ == Phase::streaming) send_events(now);
+}
+
+bool Connection::append_news(MonoTime now) {
+  if (ending_) return false;
+  if (append_events(out_, server_->source, stream_->after)) return true;
+  if (now - stream_->sent >= server_->limits.event_heartbeat) out_ += ":\n\n";
+  return false;
+}
+
+/// Ends: what there is in memory is finite, and none is added while we are here.
+void Connection::send_events(MonoTime now) {
+  for (bool more = true; more;) {
+    more = !has_output() && append_news(now);
+    if (has_output()) {
+      stream_->sent = now;
+      if (phase_ == Phase::streaming) active_ = now;  // the deadline counts from here
+    }
+    switch (flush(now)) {
+      case Flushed::all:
+        break;
+      case Flushed::blocked:
+        wait_to_write();
+        return;
+      case Flushed::failed:
+        close();
+        return;
+    }
+  }
+  if (ending_) {
+    end(now);
+    return;
+  }
+  enter(Phase::streaming, MonoTime::max());
+  wait_to_read();
 }
 
 /// Says why and ends; what was read of the request is of no use any more.
@@ -290,12 +392,11 @@ void Connection::on_deadline(MonoTime now) {
   switch (phase_) {
     case Phase::header:
     case Phase::body:
-      refuse(408, "the request did not come to its end in time");
-      if (flush(now) == Flushed::all) {
-        end(now);
-      } else {
-        close();
-      }
+      end_with_status(408, "the request did not come to its end in time", now);
+      return;
+    case Phase::deciding:
+      pending_.reset();
+      end_with_status(504, "no answer was made in time; whether it was done is not known", now);
       return;
     case Phase::writing: {
       // A client that does not read: the kernel must not go on keeping what it was sent.
@@ -305,15 +406,31 @@ void Connection::on_deadline(MonoTime now) {
       return;
     }
     case Phase::waiting:
+    case Phase::streaming:
     case Phase::lingering:
     case Phase::closed:
       close();
   }
 }
 
+void Connection::end_with_status(int status, std::string_view text, MonoTime now) {
+  refuse(status, text);
+  if (flush(now) == Flushed::all) {
+    end(now);
+  } else {
+    close();
+  }
+}
+
 void Connection::finish() {
   if (phase_ == Phase::waiting && !has_output()) {
     close();
+  } else if (phase_ == Phase::streaming) {
+    out_ += ": the daemon stops\n\n";
+    ending_ = true;
+    send_events(mono_now());
+  } else if (stream_) {
+    close();  // a slow one
   } else {
     finishing_ = true;
   }
@@ -323,6 +440,7 @@ void Connection::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
   body_.reset();
+  if (stream_) server_->streams.remove(*this);
   if (socket_.is_open()) {
     error_code ignored;
     socket_.close(ignored);

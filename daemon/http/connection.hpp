@@ -4,12 +4,14 @@
 // its read buffer and no frame. Requests that are complete are all answered before the next read;
 // their answers leave with one send. At most one read and one write wait are under way. Every phase
 // has a deadline, which ConnectionSet::sweep looks at; none has a timer of its own. What the peer
-// does wrong ends its connection and nothing else. On the loop's thread.
+// does wrong ends its connection and nothing else. Once asked for events it only sends (streaming);
+// while an answer is being made elsewhere it reads nothing (deciding). On the loop's thread.
 #pragma once
 
 #include <sys/types.h>
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +48,9 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   /// Sends this, whatever the client says, and ends.
   void say_and_end(std::string_view line);
 
+  /// Sends events that are new, or a heartbeat when it is time; when the socket has no room, later.
+  void look_for_events(MonoTime now);
+
   /// No further request: ends now when nothing is under way, else after the answer.
   void finish();
   /// Ends now, whatever is under way. The set lets go of it.
@@ -58,10 +63,22 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   MonoTime active() const { return active_; }
 
  private:
-  enum class Phase { waiting, header, body, writing, lingering, closed };
+  enum class Phase { waiting, header, body, deciding, writing, streaming, lingering, closed };
   enum class Flushed { all, blocked, failed };
   using Socket =
       asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+
+  /// A listener to events: where it has come to, when it last got a byte, what it said meanwhile.
+  struct Stream {
+    std::uint64_t after = 0;
+    MonoTime sent{};
+    std::size_t heard = 0;
+  };
+  /// A request whose answer is being made; no other is read meanwhile.
+  struct Pending {
+    After after = After::keep;
+    bool head_only = false;
+  };
 
   Connection(std::shared_ptr<ServerState> server, ConnectionSet& set, int descriptor);
 
@@ -79,6 +96,13 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   bool parse(MonoTime now);
   bool begin_request(MonoTime now);
   void answer_one(MonoTime now);
+  void give(const Answer& answer, After after, bool head_only);
+  void begin_stream(const Answer& answer, bool head_only, MonoTime now);
+  void send_events(MonoTime now);
+  bool append_news(MonoTime now);
+  void wait_for_answer(const Answer& answer, Pending pending, MonoTime now);
+  void on_answer(const Answer& answer);
+  void end_with_status(int status, std::string_view text, MonoTime now);
   void refuse(int status, std::string_view text);
   ssize_t send_some();
   Flushed flush(MonoTime now);
@@ -96,6 +120,8 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   bool finishing_ = false;  ///< the answer after this one tells the client to go
   MonoTime deadline_{}, active_{};
 
+  std::optional<Stream> stream_;
+  std::optional<Pending> pending_;
   std::optional<RequestParser> parser_;
   Request request_;
   std::string out_;

@@ -1,5 +1,6 @@
 #include "daemon/http/json_writer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 
@@ -155,6 +156,21 @@ JsonWriter& JsonWriter::null() {
   separate();
   out_ += "null";
   return *this;
+}
+
+JsonWriter& JsonWriter::details(const std::vector<std::pair<std::string, std::string>>& details) {
+  begin_object();
+  for (auto at = details.begin(); at != details.end(); ++at) {
+    const auto same = [&](const auto& other) { return other.first == at->first; };
+    if (std::find_if(details.begin(), at, same) != at) continue;  // told with the first
+    std::string all = at->second;
+    for (auto later = std::find_if(at + 1, details.end(), same); later != details.end();
+         later = std::find_if(later + 1, details.end(), same)) {
+      all += "; " + later->second;
+    }
+    key(at->first).text(all);
+  }
+  return end_object();
 }
 
 JsonWriter& JsonWriter::fact(const FactValue& value) {

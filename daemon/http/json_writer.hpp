@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <boost/json/value.hpp>
 
@@ -36,6 +38,8 @@ class JsonWriter {
   /// RFC 3339, UTC, milliseconds.
   JsonWriter& time(WallTime value);
   JsonWriter& null();
+  /// An object of texts. A name that comes twice has its texts joined by "; ".
+  JsonWriter& details(const std::vector<std::pair<std::string, std::string>>& details);
   JsonWriter& fact(const FactValue& value);
   JsonWriter& value(const boost::json::value& value);
 

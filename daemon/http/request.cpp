@@ -15,6 +15,7 @@ void Request::clear() {
   target.clear();
   authorization.clear();
   accept.clear();
+  last_event_id.clear();
   body.clear();
 }
 
@@ -32,7 +33,7 @@ void RequestParser::on_request_impl(http::verb method, string_view, string_view 
   request_.target.assign(target.data(), target.size());
 }
 
-void RequestParser::on_field_impl(http::field name, string_view, string_view value,
+void RequestParser::on_field_impl(http::field name, string_view text, string_view value,
                                   error_code& error) {
   switch (name) {
     case http::field::host:
@@ -54,6 +55,9 @@ void RequestParser::on_field_impl(http::field name, string_view, string_view val
       request_.expects_continue = beast::iequals(value, "100-continue");
       break;
     default:
+      if (beast::iequals(text, "Last-Event-ID")) {
+        request_.last_event_id.assign(value.data(), value.size());
+      }
       break;
   }
 }

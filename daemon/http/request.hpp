@@ -24,6 +24,7 @@ struct Request {
   std::string target;  ///< as sent: any form, with its query
   std::string authorization;
   std::string accept;
+  std::string last_event_id;
   std::string body;
 
   void clear();

@@ -37,6 +37,8 @@ std::string_view reason_phrase(int status) {
       return "Internal Server Error";
     case 503:
       return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
     default:
       return "Answer";
   }
@@ -56,11 +58,14 @@ std::string to_http_date(WallTime at) {
 
 void append_head(std::string& out, const Answer& answer, After after, WallTime now) {
   auto to = std::back_inserter(out);
-  fmt::format_to(to,
-                 "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
-                 "Cache-Control: no-store\r\n",
-                 answer.status, reason_phrase(answer.status), to_http_date(now),
-                 answer.content_type, answer.body->size());
+  fmt::format_to(
+      to, "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nCache-Control: no-store\r\n",
+      answer.status, reason_phrase(answer.status), to_http_date(now), answer.content_type);
+  if (answer.stream_after) {
+    out += "X-Accel-Buffering: no\r\n";  // nginx would keep events until it has a page full
+  } else {
+    fmt::format_to(to, "Content-Length: {}\r\n", answer.body->size());
+  }
   if (!answer.allow.empty()) fmt::format_to(to, "Allow: {}\r\n", answer.allow);
   if (after == After::close) out += "Connection: close\r\n";
   if (after == After::keep_http_1_0) out += "Connection: keep-alive\r\n";

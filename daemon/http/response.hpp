@@ -1,9 +1,13 @@
 // The bytes of an answer: status line and header fields, written by hand into one string.
 //
-// Pure. Every answer has a length, so that a connection can be kept; every answer says no-store.
+// Pure. Every answer but a stream of events has a length, so that a connection can be kept; every
+// answer says no-store.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +21,10 @@ struct Answer {
   std::string_view content_type = "application/json";
   std::shared_ptr<const std::string> body{};  ///< never null once made
   std::string_view allow{};                   ///< with 405: the methods that would do
+  /// A head without an end: what follows are the events after this number.
+  std::optional<std::uint64_t> stream_after{};
+  /// Set: there is no answer yet, and all the above means nothing. Calling it has one made.
+  std::function<void(std::function<void(Answer)>)> later{};
 };
 
 /// What follows the answer, and how the client has to be told.

@@ -1,6 +1,7 @@
 // Which resource a request's target names. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,11 +22,15 @@ enum class Resource {
   routes,
   incidents,
   incident,  ///< with its id as the name
+  events,
+  requests,
+  request,  ///< with its id as the name
   slos,
   config,
   why,   ///< with the route as the name
   flag,  ///< with the flag as the name
   reload,
+  command,  ///< what changes something, with its name: "switch", "flags/set"
   none,
 };
 
@@ -38,6 +43,13 @@ struct Place {
 /// percent-decoded segment by segment: an encoded slash does not part segments. Empty: it is
 /// malformed.
 std::optional<Place> find_place(std::string_view target);
+
+/// The value of `name` in the target's query ("?since=7"), percent-decoded; nothing when it is not
+/// there. Malformed escapes: empty.
+std::optional<std::string> query_value(std::string_view target, std::string_view name);
+
+/// Decimal digits and nothing else; below 2^63.
+std::optional<std::uint64_t> read_decimal(std::string_view text);
 
 /// May everybody ask for it (SPEC 5)?
 bool is_open_to_all(Resource resource);

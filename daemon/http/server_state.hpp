@@ -5,6 +5,7 @@
 
 #include "daemon/http/answers.hpp"
 #include "daemon/http/connection_set.hpp"
+#include "daemon/http/event_streams.hpp"
 #include "daemon/http/health_answer.hpp"
 #include "daemon/http/source.hpp"
 
@@ -17,6 +18,7 @@ struct ServerState {
         limits(settings.limits),
         health(source, settings.limits.answer_max_age),
         answers(source, health, settings),
+        streams(context, limits.event_streams, limits.event_poll),
         tcp(limits.connections, limits.quiet),
         control(limits.control_connections, limits.quiet),
         agent(limits.control_connections, limits.quiet) {}
@@ -30,6 +32,7 @@ struct ServerState {
   HttpLimits limits;
   HealthAnswer health;
   Answers answers;
+  EventStreams streams;
   ConnectionSet tcp, control, agent;
 };
 

@@ -15,7 +15,7 @@ namespace pointsman {
 /// A request's line and header fields together; also the buffer that each connection reads into.
 inline constexpr std::size_t http_header_bytes = 8 * 1024;
 /// A request's body. Only the control socket has a use for one; elsewhere it is read and dropped.
-inline constexpr std::size_t http_body_bytes = 64 * 1024;
+inline constexpr std::size_t http_body_bytes = 16 * 1024;
 /// Answers that wait to be sent to one client; further pipelined requests wait until they are gone.
 inline constexpr std::size_t http_out_bytes = 64 * 1024;
 
@@ -32,6 +32,12 @@ struct HttpLimits {
   Duration quiet{std::chrono::seconds{1}};  ///< when full, one silent for this long makes room
   Duration accept_backoff{std::chrono::milliseconds{100}};  ///< after "too many open files"
   Duration answer_max_age{std::chrono::seconds{2}};         ///< older: /health says 503 (SPEC 5)
+  Duration later_deadline{
+      std::chrono::seconds{30}};  ///< for an answer that takes a while; then 504
+  int event_streams = 32;         ///< listeners to /v1/events at a time
+  Duration event_poll{
+      std::chrono::milliseconds{200}};  ///< looking for new events, while any listens
+  Duration event_heartbeat{std::chrono::seconds{15}};  ///< a comment after so long without an event
 };
 
 struct HttpSettings {

@@ -38,8 +38,14 @@ std::string services_document(const DocumentInput& input);  ///< /v1/services
 std::string routes_document(const DocumentInput& input);    ///< /v1/routes
 /// /v1/why/ROUTE; nothing when there is no such route.
 std::optional<std::string> why_document(const DocumentInput& input, const RouteName& route);
-std::string incidents_document(const DocumentInput& input);  ///< /v1/incidents
-std::string detailed_document(const DocumentInput& input);   ///< /health/detailed
+inline constexpr std::size_t usual_incidents = 100, most_incidents = 1000, most_events = 1000;
+/// /v1/incidents: the open ones first, the newest first among each; at most `limit`.
+std::string incidents_document(const DocumentInput& input, std::size_t limit = usual_incidents);
+/// /v1/incidents/ID and /v1/requests/ID; nothing when there is no such.
+std::optional<std::string> incident_document(const DocumentInput& input, IncidentId id);
+std::optional<std::string> request_document(const DocumentInput& input, RequestId id);
+std::string requests_document(const DocumentInput& input);  ///< /v1/requests, the newest first
+std::string detailed_document(const DocumentInput& input);  ///< /health/detailed
 /// The same in the shape of draft-inadarei-api-health-check-06 (application/health+json).
 std::string health_json_document(const DocumentInput& input);
 /// /metrics, for a Prometheus scraper (text format 0.0.4).

@@ -1,10 +1,11 @@
-// /metrics: the names of SPEC section 11 that apply so far.
+// /metrics: the names of SPEC section 11 that apply so far; metrics_operation.cpp has the rest.
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "daemon/http/documents/documents.hpp"
 #include "daemon/http/documents/metric_families.hpp"
+#include "daemon/http/documents/metric_sections.hpp"
 
 namespace pointsman {
 namespace {
@@ -151,7 +152,6 @@ void add_routes(MetricFamilies& all, const Snapshot& snapshot) {
 }
 
 void add_shell(MetricFamilies& all, const ShellView& shell) {
-  all.gauge("incidents_open", "Incidents that are open.").gauge({}, shell.incidents_open);
   all.gauge("event_loop_lag_seconds", "How late the daemon's own loop ran when last measured.")
       .gauge({}, seconds(shell.loop_lag));
   all.counter("journal_errors_total", "Writes of the journal that failed.")
@@ -161,8 +161,6 @@ void add_shell(MetricFamilies& all, const ShellView& shell) {
       .counter({}, shell.journal_dropped_total);
   all.gauge("config_last_reload_successful", "1 when the last reading of the configuration was.")
       .gauge({}, shell.last_reload_ok ? 1 : 0);
-  auto flags = all.gauge("flag", "1 for each flag that is set.");
-  for (const std::string& flag : shell.flags) flags.gauge({{"flag", flag}}, 1);
   all.gauge("build_info", "Always 1; its labels say what is running.")
       .gauge({{"version", shell.version}, {"commit", shell.commit}}, 1);
 }
@@ -197,6 +195,10 @@ std::string metrics_document(const DocumentInput& input, const ProcessStats& pro
   add_facts(all, input.snapshot);
   add_services(all, input);
   add_routes(all, input.snapshot);
+  add_acts(all, input.snapshot);
+  add_incidents(all, input.snapshot);
+  add_ladders(all, input.snapshot);
+  add_notifiers(all, input.shell);
   add_shell(all, input.shell);
   add_process(all, process);
   return all.take_text();

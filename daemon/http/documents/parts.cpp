@@ -37,6 +37,43 @@ void write_observed(JsonWriter& json, const std::vector<ObservedTarget>& observe
   json.end_array();
 }
 
+std::string because(const std::string& by, const std::string& reason) {
+  return fmt::format("{}{}{}", by.empty() ? "" : " by " + by, reason.empty() ? "" : ": ", reason);
+}
+
+void add_operation_notes(std::vector<std::string>& all, const DocumentInput& input) {
+  const Snapshot& snapshot = input.snapshot;
+  if (const auto& paused = snapshot.automation) {
+    all.push_back("automation is paused" + because(paused->by, paused->reason));
+  }
+  if (const auto& drain = snapshot.drain) {
+    all.push_back("the node is drained" + because(drain->by, drain->reason));
+  }
+  for (const auto& [name, flag] : snapshot.flags) {
+    all.push_back(fmt::format("the flag {} is set{}", name.text, because(flag.by, flag.reason)));
+  }
+  for (const Incident* incident : open_incidents(snapshot)) {
+    if (!incident->needs_human || incident->acknowledged) continue;
+    all.push_back(fmt::format("incident {} ({}) needs a person{}{}",
+                              static_cast<std::uint64_t>(incident->id), incident->subject,
+                              incident->asked.empty() ? "" : ": ", incident->asked));
+  }
+  for (const auto& [name, ladder] : snapshot.ladders) {
+    if (ladder.approval == ActionId{}) continue;
+    all.push_back(fmt::format("the ladder {} waits for approval {}: {}", name.text,
+                              static_cast<std::uint64_t>(ladder.approval), ladder.step_text));
+  }
+}
+
+/// A name where the route leads to one target, a list where it is balanced over several.
+void write_where(JsonWriter& json, const std::vector<ProbeName>& names) {
+  if (names.size() == 1) {
+    json.text(names.front().text);
+  } else {
+    write_names(json, names);
+  }
+}
+
 void write_last_switch(JsonWriter& json, const std::optional<SwitchView>& last,
                        const TimeScale& times) {
   if (!last) {
@@ -44,14 +81,22 @@ void write_last_switch(JsonWriter& json, const std::optional<SwitchView>& last,
     return;
   }
   json.begin_object().key("at").time(times.to_wall(last->at)).key("from");
-  write_names(json, last->from);
+  write_where(json, last->from);
   json.key("to");
-  write_names(json, last->to);
+  write_where(json, last->to);
   json.key("cause").text(to_text(last->cause)).key("took_ms").milliseconds(last->took);
   json.end_object();
 }
 
 }  // namespace
+
+void write_time(JsonWriter& json, const std::optional<MonoTime>& at, const TimeScale& times) {
+  if (at) {
+    json.time(times.to_wall(*at));
+  } else {
+    json.null();
+  }
+}
 
 void write_names(JsonWriter& json, const std::vector<ProbeName>& names) {
   json.begin_array();
@@ -64,11 +109,7 @@ void write_guards(JsonWriter& json, const std::vector<Guard>& guards, const Time
   for (const Guard& guard : guards) {
     json.begin_object().key("name").text(guard.name).key("allow").boolean(guard.allow);
     json.key("value").text(guard.value).key("limit").text(guard.limit).key("until");
-    if (guard.until) {
-      json.time(times.to_wall(*guard.until));
-    } else {
-      json.null();
-    }
+    write_time(json, guard.until, times);
     json.end_object();
   }
   json.end_array();
@@ -122,6 +163,12 @@ std::vector<std::string> notes(const DocumentInput& input) {
   if (!shell.last_reload_ok) all.push_back("the last reload failed: " + shell.last_reload_error);
   if (input.snapshot.distrusted) {
     all.push_back("samples are not trusted until every probe has run again");
+  }
+  add_operation_notes(all, input);
+  for (const NotifierView& notifier : shell.notifiers) {
+    if (notifier.last_error.empty()) continue;
+    all.push_back(fmt::format("the notifier {} does not get through, {} wait: {}", notifier.name,
+                              notifier.pending, notifier.last_error));
   }
   return all;
 }

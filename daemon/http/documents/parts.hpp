@@ -17,6 +17,19 @@ void write_service(JsonWriter& json, const ServiceView& service, const TimeScale
 /// "via" to "last_switch": the members of a route in /v1/status.
 void write_route(JsonWriter& json, const RouteView& route, const TimeScale& times);
 
+/// The members of an incident in a list: who, what, since when, and what came of it.
+void write_incident(JsonWriter& json, const Incident& incident, const TimeScale& times);
+/// When it began: the first failure, else the first that is known of it.
+std::optional<MonoTime> began(const Incident& incident);
+/// The open ones, the newest first.
+std::vector<const Incident*> open_incidents(const Snapshot& snapshot);
+
+/// What operators and ladders have set: "paused", "drained", "flags", "flag_details", "ladders".
+void write_operation(JsonWriter& json, const Snapshot& snapshot, const TimeScale& times);
+
+/// The time, or null.
+void write_time(JsonWriter& json, const std::optional<MonoTime>& at, const TimeScale& times);
+
 void write_names(JsonWriter& json, const std::vector<ProbeName>& names);
 void write_guards(JsonWriter& json, const std::vector<Guard>& guards, const TimeScale& times);
 

@@ -1,5 +1,7 @@
-// /v1/status and its sections with more to each entry: /v1/probes, /v1/services, /v1/routes,
-// /v1/why/ROUTE and /v1/incidents.
+// /v1/status and its sections with more to each entry: /v1/probes, /v1/services, /v1/routes and
+// /v1/why/ROUTE.
+#include <algorithm>
+
 #include "daemon/http/documents/parts.hpp"
 
 namespace pointsman {
@@ -65,6 +67,59 @@ void write_candidates(JsonWriter& json, const DocumentInput& input, const RouteP
   json.end_array();
 }
 
+void write_open_incidents(JsonWriter& json, const DocumentInput& input) {
+  std::size_t room = 20;
+  json.key("incidents").begin_array();
+  for (const Incident* incident : open_incidents(input.snapshot)) {
+    if (room-- == 0) break;
+    json.begin_object();
+    write_incident(json, *incident, input.times);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_notifiers(JsonWriter& json, const ShellView& shell) {
+  json.key("notifiers").begin_object();
+  for (const NotifierView& notifier : shell.notifiers) {
+    json.key(notifier.name).begin_object().key("type").text(notifier.type);
+    json.key("pending").unsigned_integer(notifier.pending);
+    json.key("open").unsigned_integer(notifier.open);
+    json.key("sent_total").unsigned_integer(notifier.sent_total);
+    json.key("failed_total").unsigned_integer(notifier.failed_total);
+    json.key("dropped_total").unsigned_integer(notifier.dropped_total).key("last_sent");
+    if (notifier.last_sent) {
+      json.time(*notifier.last_sent);
+    } else {
+      json.null();
+    }
+    json.key("last_error").text(notifier.last_error).end_object();
+  }
+  json.end_object();
+}
+
+/// The open incident of this route, its own or that of which it is a part; null where there is
+/// none.
+void write_incident_of(JsonWriter& json, const DocumentInput& input, const RouteName& route,
+                       const RouteView& view) {
+  const auto own = input.snapshot.incidents.find(view.incident);
+  const Incident* found = own == input.snapshot.incidents.end() ? nullptr : own->second.get();
+  const std::string member = to_text(Member{route});
+  for (const Incident* incident : open_incidents(input.snapshot)) {
+    if (found != nullptr) break;
+    const auto& members = incident->members;
+    const bool part = std::find(members.begin(), members.end(), member) != members.end();
+    if (incident->subject == member || part) found = incident;
+  }
+  if (found == nullptr) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  write_incident(json, *found, input.times);
+  json.end_object();
+}
+
 const RoutePolicy* policy_of(const Snapshot& snapshot, const RouteName& name) {
   if (!snapshot.policy) return nullptr;
   const auto found = snapshot.policy->routes.find(name);
@@ -79,7 +134,7 @@ std::string status_document(const DocumentInput& input) {
   JsonWriter json;
   json.begin_object().key("node").text(input.shell.node).key("version").text(input.shell.version);
   json.key("mode").text(to_text(mode));
-  json.key("automation").text(input.shell.automation_paused ? "paused" : "on");
+  json.key("automation").text(snapshot.automation ? "paused" : "on");
   json.key("overall").text(to_text(snapshot.overall)).key("serving");
   write_serving(json, input.serving);
 
@@ -101,10 +156,11 @@ std::string status_document(const DocumentInput& input) {
     write_route(json, route, input.times);
     json.end_object();
   }
-  json.end_object().key("incidents_open").integer(input.shell.incidents_open);
-  json.key("flags").begin_array();
-  for (const std::string& flag : input.shell.flags) json.text(flag);
-  json.end_array().end_object();
+  json.end_object().key("incidents_open").integer(snapshot.incidents_open);
+  write_operation(json, snapshot, input.times);
+  write_open_incidents(json, input);
+  write_notifiers(json, input.shell);
+  json.end_object();
   return json.take_line();
 }
 
@@ -177,15 +233,8 @@ std::optional<std::string> why_document(const DocumentInput& input, const RouteN
     json.key("candidates");
     write_candidates(json, input, *policy);
   }
-  json.end_object();
-  return json.take_line();
-}
-
-std::string incidents_document(const DocumentInput& input) {
-  JsonWriter json;
-  json.begin_object().key("open").integer(input.shell.incidents_open);
-  json.key("incidents").begin_array().end_array();
-  json.key("note").text("this version records no incidents; the journal has what happened");
+  json.key("incident");
+  write_incident_of(json, input, route, found->second);
   json.end_object();
   return json.take_line();
 }

@@ -83,7 +83,7 @@ TEST_CASE("Connection: close ends the connection after the whole answer") {
   const auto all = client.read_to_end();
   REQUIRE(all);
   CHECK(all->size() > 300'000);
-  CHECK(all->substr(all->size() - 3) == "]}\n");
+  CHECK(all->substr(all->size() - 3) == "}}\n");
 }
 
 TEST_CASE("a hundred requests in one piece get a hundred answers in order") {
@@ -171,7 +171,7 @@ TEST_CASE("headers and bodies beyond their limits are refused with their own sta
   CHECK(fits.ask(get("/health", "X: " + std::string(8000, 'x') + "\r\n")).status == 200);
 
   Client large_body(server.control_path());
-  large_body.send("POST /v1/reload HTTP/1.1\r\nHost: t\r\nContent-Length: 70000\r\n\r\n");
+  large_body.send("POST /v1/reload HTTP/1.1\r\nHost: t\r\nContent-Length: 17000\r\n\r\n");
   CHECK(large_body.read_reply().status == 413);
 
   Client large_chunks(server.control_path());
@@ -268,7 +268,7 @@ TEST_CASE("promtool has nothing to say about /metrics") {
   for (int c = 0; (c = std::fgetc(pipe)) != EOF;) said += static_cast<char>(c);
   CHECK(::pclose(pipe) == 0);
   CHECK(said.empty());
-  CHECK(count(reply.body, "process_open_fds ") == 1);
+  CHECK(count(reply.body, "\nprocess_open_fds ") == 1);
 }
 
 TEST_CASE("HAProxy's agent-check gets its line, whether it sends something or not") {
@@ -279,7 +279,8 @@ TEST_CASE("HAProxy's agent-check gets its line, whether it sends something or no
   CHECK(talks.read_to_end() == "up\n");
   server.serving = false;
   std::optional<std::string> line;
-  for (int i = 0; i < 200 && line != "down #drained\n"; ++i) {
+  const auto start = std::chrono::steady_clock::now();
+  while (line != "down #drained\n" && seconds_since(start) < 5) {  // with the next tick
     line = Client(server.agent_port()).read_to_end();
   }
   CHECK(line == "down #drained\n");

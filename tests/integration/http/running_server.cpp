@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "probes/clock.hpp"
 
@@ -29,6 +30,9 @@ std::shared_ptr<Snapshot> make_snapshot() {
   snapshot->at = mono_now();
   snapshot->generation = 1;
   snapshot->overall = State::healthy;
+  auto policy = std::make_shared<PolicySet>();
+  policy->notify.emplace(NotifierName{"oncall"}, NotifierPolicy{});
+  snapshot->policy = policy;
   for (int i = 0; i < 3000; ++i) {
     ProbeView view;
     view.kind = ProbeKind::tcp;
@@ -50,6 +54,10 @@ HttpLimits short_limits() {
   limits.drain = milliseconds{500};
   limits.sweep = milliseconds{20};
   limits.quiet = milliseconds{100};
+  limits.later_deadline = milliseconds{500};
+  limits.event_streams = 3;
+  limits.event_poll = milliseconds{10};
+  limits.event_heartbeat = milliseconds{300};
   return limits;
 }
 
@@ -75,6 +83,17 @@ RunningServer::RunningServer(HttpSettings settings) : snapshot_(make_snapshot())
     return CommandAnswer{.status = 200, .body = {{"ok", true}}};
   };
   source.flag_set = [](const std::string& name) { return name == "maintenance_page"; };
+  source.command = [this](const std::string& name, const boost::json::object& body,
+                          const std::string& by) {
+    commands_.push_back(name + " " + boost::json::serialize(body) + " by " + by);
+    return CommandAnswer{.status = 200, .body = {{"message", "done"}}};
+  };
+  source.command_later = [this](const std::string&, const boost::json::object&,
+                                CommandCallback answer) { waiting_ = std::move(answer); };
+  source.events_since = [this](std::uint64_t seq, std::size_t limit) {
+    return ring_.since(seq, limit);
+  };
+  source.last_event = [this] { return ring_.last(); };
   source.warn = [this](const std::string&) { ++warnings; };
   server_.emplace(context_, std::move(source), std::move(settings));
 
@@ -94,8 +113,31 @@ void RunningServer::tick() {
   tick_ = mono_now();
   timer_.expires_after(milliseconds{10});
   timer_.async_wait([this](const error_code& error) {
-    if (!error) tick();
+    if (!error && server_) tick();  // it may have come just before it was cancelled
   });
+}
+
+void RunningServer::say(const std::string& text) {
+  on_loop([&] { ring_.add(Record{RecordKind::decision, "bud", text, {}, {}}, wall_now()); });
+}
+
+void RunningServer::restart_ring(std::uint64_t after) {
+  on_loop([&] {
+    ring_ = EventRing{};
+    ring_.start_after(after);
+  });
+}
+
+CommandCallback RunningServer::take_waiting() {
+  CommandCallback taken;
+  on_loop([&] { taken = std::exchange(waiting_, nullptr); });
+  return taken;
+}
+
+std::vector<std::string> RunningServer::commands() {
+  std::vector<std::string> all;
+  on_loop([&] { all = commands_; });
+  return all;
 }
 
 void RunningServer::on_loop(const std::function<void()>& act) {
@@ -201,6 +243,16 @@ Reply Client::read_reply(bool head_only) {
   reply.body = buffer_.substr(0, length);
   buffer_.erase(0, length);
   return reply;
+}
+
+std::string Client::read_until(std::string_view text) {
+  std::size_t found = 0;
+  while ((found = buffer_.find(text)) == std::string::npos) {
+    if (!fill()) return {};
+  }
+  std::string read = buffer_.substr(0, found + text.size());
+  buffer_.erase(0, found + text.size());
+  return read;
 }
 
 Reply Client::ask(std::string_view request) {

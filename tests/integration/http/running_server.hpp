@@ -12,6 +12,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 
+#include "daemon/http/event_ring.hpp"
 #include "daemon/http/server.hpp"
 
 namespace pointsman::test {
@@ -33,7 +34,15 @@ class RunningServer {
   asio::io_context::executor_type executor() { return context_.get_executor(); }
   int port() const { return port_; }
   int agent_port() const { return agent_port_; }
+  std::vector<std::string> commands();
   const std::string& control_path() const { return control_path_; }
+
+  /// Adds an event, on the loop.
+  void say(const std::string& text);
+  /// The next start of the ring's numbers: as a daemon that was restarted.
+  void restart_ring(std::uint64_t after);
+  /// What notify/test waits for; empty until it was asked.
+  CommandCallback take_waiting();
 
   std::atomic<bool> serving{true};
   std::atomic<int> reloads{0};
@@ -48,6 +57,9 @@ class RunningServer {
   asio::steady_timer timer_{context_};
   MonoTime tick_{};
   std::shared_ptr<Snapshot> snapshot_;
+  EventRing ring_;
+  CommandCallback waiting_;
+  std::vector<std::string> commands_;
   std::optional<HttpServer> server_;
   int port_ = 0, agent_port_ = 0;
   std::thread thread_;
@@ -75,6 +87,8 @@ class Client {
   /// One answer by its Content-Length; `head_only` when it answers a HEAD.
   Reply read_reply(bool head_only = false);
   Reply ask(std::string_view request);
+  /// Reads on until `text` has come; all that was read up to and with it. Empty: it did not come.
+  std::string read_until(std::string_view text);
   /// Reads on to the end; nothing when the end does not come.
   std::optional<std::string> read_to_end();
 

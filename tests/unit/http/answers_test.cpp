@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
 #include "daemon/http/agent_check.hpp"
 #include "probes/clock.hpp"
 #include "tests/unit/http/world.hpp"
@@ -107,6 +110,141 @@ TEST_CASE("reload is the operator's, and its answer is passed on") {
   CHECK(desk.reloads == 1);
   CHECK(desk.ask(http::verb::post, "/v1/reload", {false, -1}).status == 403);
   CHECK(desk.reloads == 1);
+}
+
+TEST_CASE("commands are the operator's, over the control socket, as one JSON object") {
+  Desk desk;
+  std::vector<std::string> heard;
+  desk.source.command = [&](const std::string& name, const boost::json::object& body,
+                            const std::string& by) {
+    heard.push_back(name + " " + boost::json::serialize(body) + " by " + by);
+    return CommandAnswer{.status = 202, .body = {{"request", 7}}};
+  };
+  Answers answers(desk.source, desk.health, desk.settings);
+  const auto post = [&](const std::string& target, const std::string& body, Asker asker) {
+    Request request;
+    request.method = http::verb::post;
+    request.target = target;
+    request.hosts = 1;
+    request.body = body;
+    request.authorization = "Bearer s3cret";
+    return answers.answer(request, asker, desk.now);
+  };
+  const Asker operators{true, -1};
+  const Answer answer = post("/v1/switch", R"({"route":"bud"})", operators);
+  CHECK(answer.status == 202);
+  CHECK(*answer.body == "{\"request\":7}\n");
+  CHECK(post("/v1/flags/set", "", operators).status == 202);
+  CHECK(heard == std::vector<std::string>{R"(switch {"route":"bud"} by an unknown user)",
+                                          "flags/set {} by an unknown user"});
+  for (const char* bad : {"{", "[]", "7", "\"a\"", "null", R"({"a":1}x)"}) {
+    INFO(bad);
+    CHECK(post("/v1/pause", bad, operators).status == 400);
+  }
+  CHECK(desk.ask(http::verb::get, "/v1/switch").status == 405);
+  CHECK(desk.ask(http::verb::get, "/v1/switch").allow == "POST");
+  CHECK(post("/v1/flags", "{}", operators).status == 404);
+  CHECK(post("/v1/flags/set/x", "{}", operators).status == 404);
+
+  // Not over TCP: whatever the command, and whoever has the token.
+  desk.settings.token = Secret{"s3cret"};
+  answers.set_access(desk.settings);
+  for (const char* target :
+       {"/v1/switch", "/v1/switch/cancel", "/v1/pause", "/v1/resume", "/v1/drain", "/v1/undrain",
+        "/v1/flags/set", "/v1/flags/clear", "/v1/ack", "/v1/approve", "/v1/refuse",
+        "/v1/notify/test", "/v1/reload"}) {
+    INFO(target);
+    CHECK(post(target, "{}", {false, -1}).status == 403);
+  }
+  CHECK(heard.size() == 2);
+  CHECK(desk.reloads == 0);
+  desk.source.command = nullptr;
+  CHECK(post("/v1/pause", "{}", operators).status == 503);
+}
+
+TEST_CASE("a notifier's test is answered later, or refused at once") {
+  Desk desk;
+  CommandCallback waiting;
+  desk.source.command_later = [&](const std::string& name, const boost::json::object&,
+                                  CommandCallback answer) {
+    CHECK(name == "notify/test");
+    waiting = std::move(answer);
+  };
+  Answers answers(desk.source, desk.health, desk.settings);
+  const auto post = [&](const std::string& body) {
+    Request request;
+    request.method = http::verb::post;
+    request.target = "/v1/notify/test";
+    request.hosts = 1;
+    request.body = body;
+    return answers.answer(request, {true, -1}, desk.now);
+  };
+  CHECK(post("{}").status == 400);
+  CHECK(post(R"({"notifier":"nobody"})").status == 404);
+  CHECK(post(R"({"notifier":"nobody"})").body->find("known: oncall") != std::string::npos);
+  const Answer later = post(R"({"notifier":"oncall"})");
+  REQUIRE(later.later);
+  std::optional<Answer> made;
+  later.later([&](Answer answer) { made = std::move(answer); });
+  REQUIRE(waiting);
+  CHECK_FALSE(made);
+  waiting(CommandAnswer{.status = 200, .body = {{"message", "taken"}}});
+  REQUIRE(made);
+  CHECK(*made->body == "{\"message\":\"taken\"}\n");
+}
+
+TEST_CASE("incidents and requests are found by their number") {
+  Desk desk;
+  CHECK(desk.ask(http::verb::get, "/v1/incidents/11").status == 200);
+  CHECK(desk.ask(http::verb::get, "/v1/requests/4").status == 200);
+  CHECK(desk.ask(http::verb::get, "/v1/requests").status == 200);
+  for (const char* none :
+       {"/v1/incidents/99", "/v1/incidents/x", "/v1/incidents/11x", "/v1/incidents/-1",
+        "/v1/requests/99", "/v1/requests/0x4", "/v1/incidents/99999999999999999999"}) {
+    INFO(none);
+    CHECK(desk.ask(http::verb::get, none).status == 404);
+  }
+  CHECK(desk.ask(http::verb::get, "/v1/incidents?limit=1").body->find("\"id\":11") ==
+        std::string::npos);
+  CHECK(desk.ask(http::verb::get, "/v1/incidents?limit=2").body->find("\"id\":11") !=
+        std::string::npos);
+  CHECK(desk.ask(http::verb::get, "/v1/incidents?limit=many").status == 400);
+}
+
+TEST_CASE("events: a stream from where the reader is, or a document") {
+  Desk desk;
+  desk.source.last_event = [] { return std::uint64_t{40}; };
+  desk.source.events_since = [](std::uint64_t seq, std::size_t limit) {
+    std::vector<StoredEventView> all;
+    for (std::uint64_t n = seq + 1; n <= 40 && all.size() < limit; ++n) {
+      all.push_back({n, {}, "decision", "bud", "text", {}});
+    }
+    return all;
+  };
+  const auto from = [&](const std::string& target) {
+    return desk.ask(http::verb::get, target).stream_after;
+  };
+  CHECK(from("/v1/events") == 40);
+  CHECK(from("/v1/events?since=7") == 7);
+  CHECK(desk.ask(http::verb::get, "/v1/events").content_type == "text/event-stream");
+  CHECK(desk.ask(http::verb::get, "/v1/events?since=x").status == 400);
+  CHECK(desk.ask(http::verb::get, "/v1/events?limit=-1").status == 400);
+  CHECK(desk.ask(http::verb::get, "/v1/events", {false, -1}).status == 403);
+
+  Answers answers(desk.source, desk.health, desk.settings);
+  Request request;
+  request.method = http::verb::get;
+  request.target = "/v1/events?since=7";
+  request.hosts = 1;
+  request.last_event_id = "9";  // a browser that comes back
+  CHECK(answers.answer(request, {true, -1}, desk.now).stream_after == 9);
+
+  const auto newest = boost::json::parse(*desk.ask(http::verb::get, "/v1/events?limit=2").body);
+  CHECK(newest.at("last").as_int64() == 40);
+  CHECK(newest.at("events").at(0).at("seq").as_int64() == 39);
+  const auto since =
+      boost::json::parse(*desk.ask(http::verb::get, "/v1/events?limit=2&since=7").body);
+  CHECK(since.at("events").at(1).at("seq").as_int64() == 9);
 }
 
 TEST_CASE("flags are asked for by harmless names only") {

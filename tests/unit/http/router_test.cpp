@@ -24,9 +24,10 @@ TEST_CASE("every form of a target leads to the same resource") {
 }
 
 TEST_CASE("what is not there is none") {
-  for (const char* target : {"/", "//", "/health/", "//health", "/HEALTH", "/healthy", "/v1",
-                             "/v1/", "/v1/why", "/v1/why/", "/v1/why/a/b", "/flags", "/flags/",
-                             "/flags/a/b", "http://host", "/v1/events"}) {
+  for (const char* target :
+       {"/", "//", "/health/", "//health", "/HEALTH", "/healthy", "/v1", "/v1/", "/v1/why",
+        "/v1/why/", "/v1/why/a/b", "/flags", "/flags/", "/flags/a/b", "http://host", "/v1/flags",
+        "/v1/flags/set/x", "/v1/requests/", "/v1/notify"}) {
     INFO(target);
     CHECK(resource(target) == Resource::none);
   }
@@ -44,5 +45,33 @@ TEST_CASE("malformed targets are told apart") {
        {"", "*", "health", "host:80", "/%", "/%4", "/%zz", "/%00", "/a%0ab", "/%7f"}) {
     INFO(target);
     CHECK_FALSE(find_place(target));
+  }
+}
+
+TEST_CASE("commands are a closed list, with their name") {
+  for (const char* name : {"switch", "switch/cancel", "pause", "resume", "drain", "undrain",
+                           "flags/set", "flags/clear", "ack", "approve", "refuse", "notify/test"}) {
+    INFO(name);
+    const auto place = find_place("/v1/" + std::string(name));
+    REQUIRE(place);
+    CHECK(place->resource == Resource::command);
+    CHECK(place->name == name);
+  }
+  CHECK(find_place("/v1/requests/4")->resource == Resource::request);
+}
+
+TEST_CASE("values of the query") {
+  CHECK(query_value("/v1/events?since=7&limit=2", "since") == "7");
+  CHECK(query_value("/v1/events?since=7&limit=2#x", "limit") == "2");
+  CHECK(query_value("/v1/events?a=%41%42", "a") == "AB");
+  CHECK(query_value("/v1/events?since", "since") == "");
+  CHECK(query_value("/v1/events?since=%zz", "since") == "");
+  CHECK_FALSE(query_value("/v1/events?xsince=7", "since"));
+  CHECK_FALSE(query_value("/v1/events", "since"));
+  CHECK_FALSE(query_value("/v1/events?", "since"));
+  CHECK(read_decimal("12") == 12);
+  for (const char* bad : {"", "-1", "+1", "1 ", "0x1", "9223372036854775808"}) {
+    INFO(bad);
+    CHECK_FALSE(read_decimal(bad));
   }
 }

@@ -120,6 +120,97 @@ void add_route(Snapshot& snapshot) {
   snapshot.routes.emplace(RouteName{"bud"}, route);
 }
 
+/// A failover that is over, with all that an incident can hold.
+Incident closed_incident() {
+  Incident story;
+  story.id = IncidentId{11};
+  story.subject = "route:bud";
+  story.state = IncidentState::closed;
+  story.severity = Severity::critical;
+  story.cause = "primary_dead";
+  story.why = "replica-1 refuses connections, and no standby receives from it";
+  story.old_target = "replica-1";
+  story.new_target = "primary";
+  const int after_ms[mark_count] = {0, 180, 610, 615, 620, 640, 910, 1020, 1035, 1082};
+  for (std::size_t i = 0; i < mark_count; ++i) {
+    story.marks[i] = at(seconds{-302} + milliseconds{after_ms[i]});
+  }
+  story.rpo = Rpo{0,     std::nullopt, at(seconds{-302}), at(milliseconds{-301'090}),
+                  false, 83'886'080,   83'886'000};
+  story.members = {"database", "route:bud_ro"};
+  story.notes = {{at(milliseconds{-301'820}),
+                  "the first sample of replica-1 fails",
+                  {{"reason", "connect_refused"}, {"message", "10.0.1.11:5432 refuses"}}},
+                 {at(milliseconds{-301'385}),
+                  "primary_dead",
+                  {{"row", "primary_dead"}, {"guard hold_down", "allow"}}}};
+  story.attempts = {
+      {at(milliseconds{-301'360}), "promote primary", milliseconds{270}, ActionOutcome::ok,
+       "timeline 3 begins at 0/5000000"},
+      {at(milliseconds{-301'090}), "switch bud", milliseconds{153}, ActionOutcome::ok, "moved"}};
+  story.to_rebuild = {"replica-1 has WAL that nobody else has: rebuild it as a standby"};
+  story.acknowledged = Acknowledgement{at(seconds{-200}), "uid 1000", "seen"};
+  story.told = {{NotifierName{"oncall"}, "x"}};
+  story.closed_at = at(seconds{-290});
+  return story;
+}
+
+Incident open_incident() {
+  Incident story;
+  story.id = IncidentId{12};
+  story.subject = "host";
+  story.severity = Severity::warning;
+  story.cause = "over_threshold";
+  story.why = "disk is 85 % full";
+  story.marks[0] = at(seconds{-65});
+  story.marks[1] = at(seconds{-60});
+  story.needs_human = true;
+  story.asked = "make room on the disk, then: pointsman ack 12";
+  story.left_out = 3;
+  return story;
+}
+
+void add_operation(Snapshot& snapshot) {
+  for (const Incident& story : {closed_incident(), open_incident()}) {
+    snapshot.incidents.emplace(story.id, std::make_shared<const Incident>(story));
+  }
+  snapshot.incidents_open = 1;
+
+  LadderView ladder;
+  ladder.phase = "step";
+  ladder.since = at(seconds{-20});
+  ladder.triggered = true;
+  ladder.step = 1;
+  ladder.steps = 3;
+  ladder.attempt = 1;
+  ladder.step_text = "approve \"may the workers be restarted?\"";
+  ladder.approval = ActionId{77};
+  ladder.incident = IncidentId{12};
+  ladder.until = at(seconds{40});
+  ladder.guards = {{"limits", true, "1 today", "6 a day", std::nullopt}};
+  ladder.runs = 4;
+  ladder.skipped = 1;
+  ladder.last_end = "recovered after step 2";
+  snapshot.ladders.emplace(LadderName{"host"}, ladder);
+
+  snapshot.flags.emplace(FlagName{"maintenance_page"},
+                         FlagView{at(seconds{-15}), "database is down", "ladder host", std::nullopt,
+                                  LadderName{"host"}});
+  snapshot.flags.emplace(FlagName{"no_cache"},
+                         FlagView{at(seconds{-10}), "", "uid 0", at(seconds{590}), std::nullopt});
+  snapshot.automation = AutomationSet{true, "moving racks", "uid 1000", at(seconds{1200})};
+  snapshot.drain = DrainSet{true, "moving racks", "uid 1000"};
+  snapshot.requests.emplace(RequestId{3}, RequestView{RouteName{"bud"},
+                                                      at(seconds{-300}),
+                                                      RequestState::done,
+                                                      {"move bud to primary", "done: moved"}});
+  snapshot.requests.emplace(
+      RequestId{4},
+      RequestView{RouteName{"bud"}, at(seconds{-1}), RequestState::running, {"hold the clients"}});
+  snapshot.actions[{"promote", ActionOutcome::ok}] = 1;
+  snapshot.actions[{"exec", ActionOutcome::failed}] = 2;
+}
+
 std::shared_ptr<const PolicySet> policy() {
   auto set = std::make_shared<PolicySet>();
   ProbePolicy primary;
@@ -136,6 +227,7 @@ std::shared_ptr<const PolicySet> policy() {
   bud.candidates = {ProbeName{"primary"}, ProbeName{"replica-1"}};
   bud.require = Require::writable;
   set->routes.emplace(bud.name, bud);
+  set->notify.emplace(NotifierName{"oncall"}, NotifierPolicy{NotifierName{"oncall"}, false, true});
   return set;
 }
 
@@ -159,6 +251,7 @@ Snapshot one_of_everything() {
   add_probes(snapshot);
   add_services(snapshot);
   add_route(snapshot);
+  add_operation(snapshot);
   return snapshot;
 }
 
@@ -171,7 +264,8 @@ ShellView shell_view() {
   shell.journal_writable = false;
   shell.journal_error = "disk full";
   shell.journal_errors_total = 5;
-  shell.flags = {"maintenance_page"};
+  shell.notifiers = {{"oncall", "alertmanager", 2, 1, 10, 3, 0, fixed_times().wall - seconds{30},
+                      "connection refused"}};
   return shell;
 }
 

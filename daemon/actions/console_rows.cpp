@@ -95,8 +95,6 @@ std::vector<PoolRow> read_pools(const PgRows& rows, std::string_view database) {
     row.pool_mode = text(rows, i, "pool_mode");
     row.cl_waiting = number<int>(rows, i, "cl_waiting");
     row.sv_active = number<int>(rows, i, "sv_active");
-    row.sv_ready = row.sv_active + number<int>(rows, i, "sv_idle") +
-                   number<int>(rows, i, "sv_used") + number<int>(rows, i, "sv_tested");
     pools.push_back(std::move(row));
   }
   return pools;
@@ -179,6 +177,18 @@ ServersView view_servers(const std::vector<ServerRow>& servers, const std::vecto
 bool has_session_pooling(const std::vector<PoolRow>& pools) {
   return std::any_of(pools.begin(), pools.end(),
                      [](const PoolRow& pool) { return pool.pool_mode == "session"; });
+}
+
+bool is_settled(const std::vector<PoolRow>& pools, const std::vector<ServerRow>& servers) {
+  return std::all_of(pools.begin(), pools.end(), [&](const PoolRow& pool) {
+    bool stays = false, closes = false;
+    for (const auto& server : servers) {
+      if (server.user != pool.user) continue;
+      closes = closes || server.close_needed;
+      stays = stays || (server.is_ready() && !server.close_needed);
+    }
+    return stays || (pool.cl_waiting == 0 && !closes);
+  });
 }
 
 std::vector<std::string> find_owner_ids(const std::vector<ClientRow>& clients,

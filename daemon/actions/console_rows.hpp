@@ -41,10 +41,6 @@ struct ServerRow {
 struct PoolRow {
   std::string database, user, pool_mode;
   int cl_waiting = 0, sv_active = 0;
-  int sv_ready = 0;  ///< logged in: active, idle, used, tested
-
-  /// Nobody waits for a first server connection of this pool.
-  bool is_served() const { return cl_waiting == 0 || sv_ready > 0; }
 };
 
 /// SHOW CLIENTS. `id`, which KILL_CLIENT takes, is there from 1.24 on.
@@ -89,6 +85,10 @@ ServersView view_servers(const std::vector<ServerRow>& servers, const std::vecto
 
 /// Some pool gives a client its server for as long as the client stays.
 bool has_session_pooling(const std::vector<PoolRow>& pools);
+
+/// No pool of the database has to log in anew yet: each has a server connection that stays, or
+/// neither a client that waits nor a connection that is about to be closed.
+bool is_settled(const std::vector<PoolRow>& pools, const std::vector<ServerRow>& servers);
 
 /// The ids, for KILL_CLIENT, of the clients that these connections are linked to. Empty where the
 /// pooler shows none (before 1.24) or one of the connections has no client: then KILL is what is

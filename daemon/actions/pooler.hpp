@@ -77,9 +77,8 @@ class Pooler {
   /// the hold is overdue. Empty, or what went wrong.
   asio::awaitable<std::string> async_let_go(std::string database, RetryUse& use, MonoTime deadline);
 
-  /// Waits, at most settle_limit, until every pool of the database whose clients wait has a server
-  /// connection. Before that the long retry must not come back: a pool whose last login was cut
-  /// would wait it out.
+  /// Waits, at most settle_limit, until no pool of the database has to log in anew. Before that the
+  /// long retry must not come back: a pool whose last login was cut would wait it out.
   asio::awaitable<void> async_settle(std::string database, MonoTime deadline);
 
   /// False: it is held already.

@@ -69,11 +69,8 @@ asio::awaitable<std::string> Pooler::async_let_go(std::string database, RetryUse
 asio::awaitable<void> Pooler::async_settle(std::string database, MonoTime deadline) {
   const auto limit = std::min(deadline, mono_now() + settle_limit);
   while (mono_now() < limit) {
-    const auto answer = co_await console_.async_command("SHOW POOLS", limit);
-    const auto pools = read_pools(answer.rows, database);
-    const bool is_served = std::all_of(pools.begin(), pools.end(),
-                                       [](const PoolRow& pool) { return pool.is_served(); });
-    if (answer.error || is_served) co_return;
+    const auto view = co_await async_view(database, limit);
+    if (!view.error.empty() || is_settled(view.pools, view.servers)) co_return;
     co_await async_sleep_until(std::min(limit, mono_now() + settle_tick));
   }
 }

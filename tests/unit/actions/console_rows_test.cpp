@@ -91,7 +91,7 @@ TEST_CASE("columns that a later version puts in between change nothing", "[conso
   CHECK_FALSE(odd[0].paused);
 }
 
-TEST_CASE("pools count who is served, and where sessions are pooled", "[console]") {
+TEST_CASE("pools are read by database, and where sessions are pooled", "[console]") {
   const auto shown = rows_of({"database", "user", "cl_active", "cl_waiting", "sv_active", "sv_idle",
                               "sv_used", "sv_tested", "sv_login", "pool_mode"},
                              {{"bud", "app", "1", "2", "0", "0", "0", "0", "1", "transaction"},
@@ -100,12 +100,29 @@ TEST_CASE("pools count who is served, and where sessions are pooled", "[console]
                               {"other", "app", "0", "0", "0", "0", "0", "0", "0", "session"}});
   const auto pools = read_pools(shown, "bud");
   REQUIRE(pools.size() == 3);
-  CHECK_FALSE(pools[0].is_served());  // a login under way serves nobody yet
-  CHECK(pools[1].is_served());
-  CHECK(pools[2].is_served());
+  CHECK(pools[0].cl_waiting == 2);
   CHECK(has_session_pooling(pools));
   CHECK_FALSE(has_session_pooling({pools[0], pools[2]}));
   CHECK_FALSE(has_session_pooling({}));
+}
+
+TEST_CASE("a database is settled once no pool has to log in anew", "[console]") {
+  PoolRow pool;
+  pool.user = "app";
+  CHECK(is_settled({}, {}));
+  CHECK(is_settled({pool}, {}));  // nobody is there
+  auto leaving = server("idle", "10.0.1.10", 5432);
+  leaving.close_needed = true;
+  CHECK_FALSE(is_settled({pool}, {leaving}));  // its next query needs a login
+  const auto staying = server("used", "10.0.1.11", 5432);
+  CHECK(is_settled({pool}, {leaving, staying}));
+  pool.cl_waiting = 1;
+  CHECK_FALSE(is_settled({pool}, {}));
+  CHECK_FALSE(is_settled({pool}, {server("login", "10.0.1.11", 5432)}));  // serves nobody yet
+  CHECK(is_settled({pool}, {staying}));
+  auto of_another = staying;
+  of_another.user = "etl";
+  CHECK_FALSE(is_settled({pool}, {of_another}));
 }
 
 TEST_CASE("a setting is found by its key", "[console]") {

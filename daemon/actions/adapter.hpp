@@ -50,6 +50,10 @@ class Adapter {
   virtual asio::awaitable<SwitchReport> async_reconnect(RouteName route, MonoTime deadline) = 0;
   /// A start found this intent without an outcome: undo what only we can undo (a pause, a setting).
   virtual asio::awaitable<void> async_recover(std::string steps) = 0;
+  /// A start found this intent of async_hold without an outcome and takes up the change that it was
+  /// for (Switchover::async_recover, which ends it): the hold is ours again. Instead of
+  /// async_recover.
+  virtual void adopt_hold(const std::string& /*steps*/) {}
 };
 
 }  // namespace pointsman

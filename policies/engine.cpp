@@ -403,6 +403,7 @@ void Engine::update_services() {
     it->second = next;
     services_since_[name] = now_;
   }
+  follow_service_incidents();
   const auto worse = [](State state) {
     return state == State::degraded || state == State::unhealthy;
   };
@@ -440,6 +441,22 @@ void Engine::update_services() {
     }
     serving_ = serving;
   }
+}
+
+/// A service that is unhealthy is covered by one incident: its own, or that of the part that
+/// failed.
+void Engine::follow_service_incidents() {
+  const CauseView view{
+      *policy_,
+      [this](const Member& member) { return member_state(member); },
+      [this](const Member& member) {
+        const auto* service = std::get_if<ServiceName>(&member);
+        return service ? unhealthy_why(*service) : to_text(member) + " is not well";
+      },
+  };
+  cover_services(now_, view, service_order_, incidents_);
+  close_recovered(
+      now_, view, [](IncidentId) { return false; }, incidents_);
 }
 
 void Engine::keep_house() {

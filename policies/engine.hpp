@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "policies/incident_causes.hpp"
 #include "policies/incidents.hpp"
 #include "policies/model/effect.hpp"
 #include "policies/model/event.hpp"
@@ -75,6 +76,7 @@ class Engine {
   void schedule_after(ProbeEntry& entry, MonoTime start);
   void run_at_once(ProbeEntry& entry);
   void update_services();
+  void follow_service_incidents();
   void probe_changed(const ProbeEntry& entry, State before);
   void end_distrust_when_all_ran();
   std::string unhealthy_why(const ServiceName& name) const;

@@ -1,5 +1,6 @@
 // The engine's side of operators: switches asked for, pause, flags, drain, acknowledgements; and
 // what a start remembers.
+#include "policies/alerts.hpp"
 #include "policies/engine.hpp"
 #include "policies/explain.hpp"
 
@@ -110,8 +111,10 @@ void Engine::evaluate_all_routes() {
 /// Once a step each, as they are at its end.
 void Engine::store_incidents() {
   for (const IncidentId id : incidents_.take_changed()) {
+    tell_notifiers(*policy_, id, incidents_, effects_);
     if (const auto story = incidents_.find(id)) effects_.push_back(StoreIncident{*story});
   }
+  incidents_.take_changed();  // what was told of them is stored with them
 }
 
 }  // namespace pointsman

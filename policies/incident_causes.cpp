@@ -59,8 +59,8 @@ std::set<ServiceName> services_over(const PolicySet& policy, const Member& part)
     grown = false;
     for (const auto& [name, service] : policy.services) {
       if (over.contains(name)) continue;
-      const bool contains = std::any_of(
-          service.members.begin(), service.members.end(), [&](const Member& member) {
+      const bool contains =
+          std::any_of(service.members.begin(), service.members.end(), [&](const Member& member) {
             const auto* inner = std::get_if<ServiceName>(&member);
             return member == part || (inner && over.contains(*inner));
           });

@@ -2,9 +2,9 @@
 // and when what is not a route's is over.
 //
 // Pure functions over states and the book. A route's own incident is opened and closed by its
-// keeper (route_incident.cpp), since it knows the diagnosis and the marks; these look after services
-// and after probes that a ladder watches. Level-triggered: called whenever a state has changed, in
-// the order in which members come before those that name them.
+// keeper (route_incident.cpp), since it knows the diagnosis and the marks; these look after
+// services and after probes that a ladder watches. Level-triggered: called whenever a state has
+// changed, in the order in which members come before those that name them.
 #pragma once
 
 #include <functional>

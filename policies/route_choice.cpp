@@ -231,9 +231,9 @@ State RouteKeeper::judge_state(const RouteContext& context) const {
   }
   if (!serves) return definite ? State::unhealthy : state_;
   if (!effect_shown_) {
-    const bool broken = observe_failures_ >= observe_failures_limit || failures_ > 0 ||
-                        (!is_switching() && !look_first_ &&
-                         pooler_fact(context) != PoolerFact::follows);
+    const bool broken =
+        observe_failures_ >= observe_failures_limit || failures_ > 0 ||
+        (!is_switching() && !look_first_ && pooler_fact(context) != PoolerFact::follows);
     return broken ? State::unhealthy : state_;
   }
   if (alarmed || redundancy_lost) return State::degraded;

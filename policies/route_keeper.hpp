@@ -261,7 +261,7 @@ class RouteKeeper {
   std::optional<Candidate> candidate_;        ///< the best one at this step
   std::optional<ProbeName> promoted_;         ///< by us, and not yet in effect
   MonoTime promoted_at_{};
-  std::string old_target_;                    ///< of the failover that the incident is about
+  std::string old_target_;  ///< of the failover that the incident is about
   std::optional<std::uint64_t> promotion_lsn_;
   std::optional<ActionId> demoting_;
   std::optional<MonoTime> demote_again_at_;

@@ -65,7 +65,8 @@ TEST_CASE("a dead primary: the best standby is promoted, followed and proven") {
   for (const auto& [id, one] : w.incidents) {
     UNSCOPED_INFO(one.subject << " " << one.cause << " " << to_text(one.state) << ": " << one.why);
   }
-  for (const Record& r : w.records) UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
+  for (const Record& r : w.records)
+    UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
   REQUIRE(w.incidents.size() == 1);
   const Incident& incident = w.incidents.begin()->second;
   CHECK(incident.subject == "route:bud");
@@ -89,7 +90,8 @@ TEST_CASE("not before `fall` failures, and not while a standby still receives") 
   Drive w;
   w.kill_primary();
   w.pass_time(1500ms);
-  for (const Record& r : w.records) UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
+  for (const Record& r : w.records)
+    UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
   UNSCOPED_INFO(w.runs[ProbeName("primary")]);
   CHECK(w.promotions.empty());
   CHECK(w.diagnosis() == "primary_failing");
@@ -170,7 +172,8 @@ TEST_CASE(
   CHECK(w.route("bud").why.find("30000000 bytes") != std::string::npos);
   for (const auto& [id, one] : w.incidents) {
     UNSCOPED_INFO(one.subject << " " << one.cause << " " << to_text(one.state) << ": " << one.why);
-    for (const IncidentNote& note : one.notes) UNSCOPED_INFO((note.at - MonoTime{}).count() << note.text);
+    for (const IncidentNote& note : one.notes)
+      UNSCOPED_INFO((note.at - MonoTime{}).count() << note.text);
   }
   REQUIRE(w.incidents.size() == 1);
   CHECK(w.incidents.begin()->second.needs_human);
@@ -248,7 +251,8 @@ TEST_CASE("the fence runs first, and its failure blocks the promotion") {
   Drive w({HookKind::fence, HookKind::after_promote});
   w.kill_primary();
   w.pass_time(10s);
-  for (const Record& r : w.records) UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
+  for (const Record& r : w.records)
+    UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
   REQUIRE(w.hooks.size() == 2);
   CHECK(w.hooks[0].hook == HookKind::fence);
   CHECK(w.hooks[0].old_target.probe.text == "primary");
@@ -354,7 +358,8 @@ TEST_CASE("the old primary that comes back writable: what only it has is known e
   CHECK(w.diagnosis() == "old_primary_back");
   CHECK(w.target() == "replica-1");
   const Incident& incident = w.incidents.begin()->second;
-  for (const Record& r : w.records) UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
+  for (const Record& r : w.records)
+    UNSCOPED_INFO(to_text(r.kind) << " " << r.subject << " " << r.text);
   REQUIRE(incident.rpo);
   CHECK(incident.rpo->exact);
   CHECK(incident.rpo->lower_bytes == 3000);
@@ -440,4 +445,41 @@ TEST_CASE("Redis: promoted, led there, and the old master that returns is made t
   CHECK(w.demotions[0].server.probe.text == "redis-a");
   CHECK(w.route("cache").diagnosis == "ok");
   CHECK(w.route("cache").targets == std::vector{ProbeName("redis-b")});
+}
+
+TEST_CASE("a clock that is set back an hour promotes nothing") {
+  Drive w;
+  w.give(LoopDistrusted{0s, 0s, -1h});
+  w.pass_time(1min);
+  CHECK(w.promotions.empty());
+  CHECK(w.diagnosis() == "ok");
+  CHECK(w.target() == "primary");
+}
+
+TEST_CASE("notifiers hear of an incident once, of what changes, and of its end") {
+  Drive w;
+  NotifierPolicy oncall;
+  oncall.name = NotifierName("oncall");
+  oncall.on_critical = true;
+  w.set_.notify[oncall.name] = oncall;
+  NotifierPolicy silent;
+  silent.name = NotifierName("silent");
+  w.set_.notify[silent.name] = silent;
+  w.load(w.set_);
+  w.promote_outcome = ActionOutcome::failed;
+  w.kill_primary();
+  w.pass_time(5s);
+  REQUIRE_FALSE(w.alerts.empty());
+  CHECK(w.alerts.front().notifier.text == "oncall");
+  CHECK(w.alerts.front().state == AlertState::firing);
+  CHECK(w.alerts.front().subject == "route:bud");
+  const std::size_t told = w.alerts.size();
+  CHECK(told < 8);
+  w.promote_outcome = ActionOutcome::ok;
+  w.pass_time(2min);
+  CHECK(w.alerts.back().state == AlertState::resolved);
+  int resolved = 0;
+  for (const Alert& alert : w.alerts) resolved += alert.state == AlertState::resolved ? 1 : 0;
+  CHECK(resolved == 1);
+  for (const Alert& alert : w.alerts) CHECK(alert.notifier.text == "oncall");
 }

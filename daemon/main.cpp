@@ -1,13 +1,41 @@
-#include <cstring>
-#include <string>
+// The executable: the command line, joined with what needs the configuration or is the daemon.
 #include "daemon/app.hpp"
 #include "daemon/check.hpp"
+#include "daemon/cli/cli.hpp"
+#include "daemon/config/config.hpp"
 #include "daemon/probe_once.hpp"
+#include "daemon/version.hpp"
+
+namespace {
+
 using namespace pointsman;
+
+/// Without its secrets: whoever asks for the status need not be able to read them.
+std::optional<std::string> control_from_config() {
+  const auto loaded = load_config(default_config_file, SecretUse::ignored);
+  const auto* config = std::get_if<Config>(&loaded);
+  if (config == nullptr) return std::nullopt;
+  return config->listen.control;
+}
+
+int check(const CheckOptions& given) {
+  return check_config(
+      given.file, given.json ? CheckOutput::json : CheckOutput::text,
+      given.strict ? Strictness::warnings_are_errors : Strictness::warnings_are_fine,
+      given.live ? CheckReach::live : CheckReach::file_only);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  std::string c = argc > 1 ? argv[1] : "";
-  if (c == "run") return run_daemon(argv[3]);
-  if (c == "check") return check_config(argv[2], CheckOutput::text, Strictness::warnings_are_fine);
-  if (c == "probe") return probe_once({argv[3], argv[2], true, false});
-  return 2;
+  CliHooks hooks;
+  hooks.run = [](const RunOptions& given) { return run_daemon(given.config); };
+  hooks.check = check;
+  hooks.probe = [](const ProbeOptions& given) {
+    return probe_once({given.config, given.name, given.verbose, given.json});
+  };
+  hooks.control_from_config = control_from_config;
+  hooks.version = version_text;
+  hooks.commit = version_commit;
+  return run_cli(argc, argv, hooks);
 }

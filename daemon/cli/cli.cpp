@@ -4,12 +4,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/arguments.hpp"
 #include "daemon/cli/words.hpp"
 #include "probes/clock.hpp"
 
@@ -19,6 +19,18 @@ namespace {
 constexpr const char* about =
     "Pointsman watches what an application depends on, answers the load balancer, and moves the\n"
     "application to something that works when something fails.";
+volatile std::sig_atomic_t interrupts_seen = 0;
+
+/// From the first call on, Ctrl-C is counted and ends nothing.
+int count_interrupts() {
+  static const bool installed = [] {
+    struct sigaction act {};
+    act.sa_handler = [](int) { interrupts_seen = interrupts_seen + 1; };
+    return ::sigaction(SIGINT, &act, nullptr) == 0;
+  }();
+  return installed ? interrupts_seen : 0;
+}
+
 constexpr const char* exit_codes =
     "Exit: 0 fine (degraded included), 1 unhealthy or refused, 2 usage, 3 no daemon answers,\n"
     "78 configuration.\n\n"
@@ -26,102 +38,31 @@ constexpr const char* exit_codes =
     "/etc/pointsman/pointsman.yaml, then /run/pointsman/control.sock.\n\n"
     "`pointsman COMMAND --help` tells more, with examples.";
 
-/// Everything that the arguments can fill in.
-struct Arguments {
-  RunOptions run;
-  CheckOptions check;
-  ProbeOptions probe;
-  StatusOptions status;
-  WhyOptions why;
-  std::string control;
+/// The command that was chosen, and below it, where there is one: "flag set".
+struct Chosen {
+  std::string name;
+  const CLI::App* app = nullptr;
 };
-
-void add_control(CLI::App& command, Arguments& to) {
-  command.add_option("--control", to.control, "the daemon's control socket")->type_name("PATH");
-}
-
-void add_hooked(CLI::App& app, Arguments& to) {
-  auto* run = app.add_subcommand("run", "Run the daemon, in the foreground");
-  run->add_option("--config", to.run.config, "the configuration")
-      ->type_name("FILE")
-      ->capture_default_str();
-  run->footer(
-      "Examples:\n"
-      "  pointsman run\n"
-      "  pointsman run --config ./pointsman.yaml");
-
-  auto* check =
-      app.add_subcommand("check", "Check the configuration, and print what follows from it");
-  check->add_option("FILE", to.check.file, "the configuration")->capture_default_str();
-  check->add_flag("--json", to.check.json, "for programs");
-  check->add_flag("--strict", to.check.strict, "warnings are errors (exit 78)");
-  check->footer(
-      "Prints inferred scopes and, for each route, how long detecting and recovering takes.\n\n"
-      "Examples:\n"
-      "  pointsman check\n"
-      "  pointsman check --strict ./pointsman.yaml     in a pipeline\n"
-      "  pointsman check --json | jq .routes");
-
-  auto* probe = app.add_subcommand("probe", "Run one probe once, and tell what it found");
-  probe->add_option("NAME", to.probe.name, "the probe, as the configuration names it")->required();
-  probe->add_flag("-v,--verbose", to.probe.verbose, "step by step");
-  probe->add_option("--config", to.probe.config, "the configuration")
-      ->type_name("FILE")
-      ->capture_default_str();
-  probe->add_flag("--json", to.probe.json, "for programs");
-  probe->footer(
-      "Needs no daemon. Exit 1 when the probe fails.\n\n"
-      "Examples:\n"
-      "  pointsman probe primary\n"
-      "  pointsman probe -v openai     names resolved, connected, TLS, first byte");
-}
-
-void add_asking(CLI::App& app, Arguments& to) {
-  auto* status = app.add_subcommand("status", "Show what the daemon sees, what is wrong first");
-  status->add_flag("--watch", to.status.watch, "draw it again each second");
-  status->add_flag("--json", to.status.json, "for programs: the daemon's /v1/status");
-  add_control(*status, to);
-  status->footer(
-      "Exit 1 when the whole is unhealthy.\n\n"
-      "Examples:\n"
-      "  pointsman status\n"
-      "  pointsman status --watch\n"
-      "  pointsman status --json | jq '.routes.bud.targets'");
-
-  auto* why = app.add_subcommand("why", "Explain a route: where it leads, why, and what holds it");
-  why->add_option("ROUTE", to.why.route, "the route, as the configuration names it")->required();
-  why->add_flag("--json", to.why.json, "for programs: the daemon's /v1/why/ROUTE");
-  add_control(*why, to);
-  why->footer(
-      "Examples:\n"
-      "  pointsman why bud\n"
-      "  pointsman why bud --json | jq '.guards[] | select(.allow | not)'");
-
-  auto* reload = app.add_subcommand("reload", "Let the daemon read its configuration again");
-  add_control(*reload, to);
-  reload->footer(
-      "A bad file changes nothing: its errors are printed, and the exit is 78.\n\n"
-      "Examples:\n"
-      "  pointsman check && pointsman reload");
-
-  app.add_subcommand("version", "Print the version")->footer("Example:\n  pointsman version");
-}
-
-std::string name_of(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  return chosen.empty() ? "" : chosen.front()->get_name();
+Chosen chosen_of(const CLI::App& app) {
+  Chosen chosen{{}, &app};
+  for (auto below = app.get_subcommands(); !below.empty();
+       below = below.front()->get_subcommands()) {
+    chosen.app = below.front();
+    chosen.name += (chosen.name.empty() ? "" : " ") + chosen.app->get_name();
+  }
+  return chosen;
 }
 
 int explain_usage(const CLI::App& app, const CLI::ParseError& wrong,
                   const std::vector<std::string>& arguments, const Surroundings& around) {
-  const auto command = name_of(app);
+  const auto command = chosen_of(app).name;
   std::string text = wrong.what();
   if (command.empty() && !arguments.empty() && arguments.front().rfind("-", 0) != 0) {
     std::vector<std::string> known;
     for (const auto* one : app.get_subcommands([](const CLI::App*) { return true; })) {
       known.push_back(one->get_name());
     }
-    const auto meant = nearest(arguments.front(), known);
+    const auto meant = nearest_word(arguments.front(), known);
     text = fmt::format("there is no command '{}'{}", printable(arguments.front()),
                        meant.empty() ? "" : fmt::format(", did you mean '{}'?", meant));
   }
@@ -130,20 +71,36 @@ int explain_usage(const CLI::App& app, const CLI::ParseError& wrong,
   return exit_code::usage;
 }
 
+/// The simple ones: what the command line calls them, and the API.
+std::string operation_of(const std::string& command) {
+  if (command == "flag set") return "flags/set";
+  if (command == "flag clear") return "flags/clear";
+  if (command == "notify test") return "notify/test";
+  return command;
+}
+
+int print_version(const CliHooks& hooks, const Surroundings& around) {
+  fmt::print(around.out, "pointsman {}{}\n", hooks.version,
+             hooks.commit.empty() ? "" : fmt::format(" ({})", hooks.commit));
+  return exit_code::fine;
+}
+
 int dispatch(const std::string& command, Arguments& given, const CliHooks& hooks,
              const Surroundings& around) {
   if (command == "run") return hooks.run(std::move(given.run));
   if (command == "check") return hooks.check(std::move(given.check));
   if (command == "probe") return hooks.probe(std::move(given.probe));
-  if (command == "version") {
-    fmt::print(around.out, "pointsman {}{}\n", hooks.version,
-               hooks.commit.empty() ? "" : fmt::format(" ({})", hooks.commit));
-    return exit_code::fine;
-  }
+  if (command == "version") return print_version(hooks, around);
+  if (command == "why" && given.why.table) return print_tables(around);
   const auto socket = find_control_socket(given.control, hooks, around);
   if (command == "status") return show_status(socket, given.status, around);
   if (command == "why") return explain_route(socket, given.why, around);
-  return reload(socket, around);
+  if (command == "incidents") return show_incidents(socket, given.incidents, around);
+  if (command == "events") return show_events(socket, given.events, around);
+  if (command == "switch") return switch_route(socket, given.switch_route, around);
+  if (command == "flag list") return list_flags(socket, given.operate, around);
+  if (command == "reload") return reload(socket, around);
+  return operate(socket, operation_of(command), given.operate, around);
 }
 
 }  // namespace
@@ -156,6 +113,8 @@ int run_cli(const std::vector<std::string>& arguments, const CliHooks& hooks,
   app.footer(exit_codes);
   add_hooked(app, given);
   add_asking(app, given);
+  add_operating(app, given);
+  app.add_subcommand("version", "Print the version")->footer("Example:\n  pointsman version");
   if (arguments.empty()) {
     fmt::print(around.err, "{}", app.help());
     return exit_code::usage;
@@ -163,13 +122,12 @@ int run_cli(const std::vector<std::string>& arguments, const CliHooks& hooks,
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = app.get_subcommands();
-    fmt::print(around.out, "{}", chosen.empty() ? app.help() : chosen.front()->help());
+    fmt::print(around.out, "{}", chosen_of(app).app->help());
     return exit_code::fine;
   } catch (const CLI::ParseError& wrong) {
     return explain_usage(app, wrong, arguments, around);
   }
-  return dispatch(name_of(app), given, hooks, around);
+  return dispatch(chosen_of(app).name, given, hooks, around);
 }
 
 int run_cli(int argc, char** argv, const CliHooks& hooks) {
@@ -188,6 +146,13 @@ int run_cli(int argc, char** argv, const CliHooks& hooks) {
     const timespec second{1, 0};
     return ::nanosleep(&second, nullptr) == 0;
   };
+  around.sleep = [](Duration duration) {
+    const auto whole = std::chrono::floor<std::chrono::seconds>(duration);
+    const timespec time{static_cast<time_t>(whole.count()),
+                        static_cast<long>((duration - whole).count())};
+    ::nanosleep(&time, nullptr);  // Ctrl-C ends it early
+  };
+  around.interrupts = count_interrupts;
   return run_cli(std::vector<std::string>(argv + 1, argv + argc), hooks, around);
 }
 

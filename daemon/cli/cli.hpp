@@ -1,9 +1,10 @@
 // The command line: reads the arguments, runs what was asked for and gives the exit code.
 //
-// `run`, `check` and `probe` are given by daemon/app as hooks; `status`, `why`, `reload` and
-// `version` are here and talk to a daemon over its control socket. Nothing here knows the
-// configuration, the engine or the journal. CLI11 is used in this folder only. Runs on the main
-// thread and may block: each request to a daemon ends within ControlClient::patience.
+// `run`, `check` and `probe` are given by daemon/main as hooks; the others are here and talk to a
+// daemon over its control socket. Nothing here knows the configuration, the engine or the journal
+// (but for the diagnosis tables, which `why --table` prints). CLI11 is used in this folder only.
+// Runs on the main thread and may block: each request to a daemon ends within
+// ControlClient::patience.
 #pragma once
 
 #include <cstdio>
@@ -35,6 +36,7 @@ struct CheckOptions {
   std::string file = default_config_file;
   bool json = false;
   bool strict = false;  ///< warnings are errors: 78
+  bool live = false;    ///< also try each connection and right
 };
 struct ProbeOptions {
   std::string name;
@@ -65,6 +67,9 @@ struct Surroundings {
   std::function<WallTime()> now;
   /// Between two pictures of --watch: waits a second; false ends it.
   std::function<bool()> pause;
+  std::function<void(Duration)> sleep;
+  /// How often Ctrl-C was pressed since the first call, from which on it ends nothing by itself.
+  std::function<int()> interrupts;
 };
 
 int run_cli(int argc, char** argv, const CliHooks& hooks);

@@ -4,10 +4,12 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
+#include "daemon/cli/ask.hpp"
 #include "daemon/cli/control_client.hpp"
 #include "daemon/cli/json_read.hpp"
 #include "daemon/cli/report.hpp"
 #include "daemon/cli/words.hpp"
+#include "policies/diagnose.hpp"
 
 namespace pointsman {
 namespace {
@@ -17,35 +19,6 @@ namespace json = boost::json;
 constexpr int status_ok = 200;
 constexpr int status_not_found = 404;
 constexpr int status_unprocessable = 422;
-
-Style style_of(const Surroundings& around) {
-  const auto no_color = around.environment("NO_COLOR");
-  Style style;
-  style.colour = around.terminal && (!no_color || no_color->empty());
-  style.columns = around.terminal ? around.columns : 0;
-  return style;
-}
-
-void complain(const Surroundings& around, const std::string& text) {
-  fmt::print(around.err, "pointsman: {}\n", text);
-}
-
-/// The answer's JSON; nothing, and said why, when there is none.
-std::optional<json::value> parsed(const ControlAnswer& answer, const Surroundings& around) {
-  boost::system::error_code failed;
-  auto value = json::parse(answer.body, failed);
-  if (!failed) return value;
-  complain(around,
-           fmt::format("the daemon answered with something else than JSON (status {}): is the "
-                       "socket that of pointsman?",
-                       answer.status));
-  return std::nullopt;
-}
-
-std::string error_text(const json::value& body, int status) {
-  const auto text = text_member(body, "error");
-  return text.empty() ? fmt::format("the daemon answered {}", status) : text;
-}
 
 /// Moves to the top and erases what is left of the last picture: no flicker.
 std::string redrawn(const std::string& text) {
@@ -115,7 +88,7 @@ std::string known_routes(const ControlClient& client, const std::string& asked) 
     }
   }
   if (names.empty()) return "; the configuration has no routes";
-  const auto meant = nearest(asked, names);
+  const auto meant = nearest_word(asked, names);
   return (meant.empty() ? "" : fmt::format(", did you mean '{}'?", meant)) +
          std::string(meant.empty() ? "; " : " ") + "known: " + join(names, ", ");
 }
@@ -170,6 +143,11 @@ int explain_route(const std::string& socket, const WhyOptions& options,
   } else {
     fmt::print(around.out, "{}", why_report(*why, around.now(), style_of(around)));
   }
+  return exit_code::fine;
+}
+
+int print_tables(const Surroundings& around) {
+  fmt::print(around.out, "{}", print_diagnosis_table());
   return exit_code::fine;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <fmt/format.h>
+#include <boost/asio/error.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -21,7 +22,7 @@ using Stream = beast::basic_stream<asio::local::stream_protocol>;
 constexpr std::uint64_t max_body = 16 << 20;
 
 struct Exchange {
-  std::string socket, target;
+  std::string socket, target, body;
   http::verb verb{};
   error_code failed;
   http::response<http::string_body> response;
@@ -33,10 +34,15 @@ asio::awaitable<void> async_exchange(Stream& stream, Exchange& exchange) {
   exchange.failed = not_connected;
   if (exchange.failed) co_return;
 
-  http::request<http::empty_body> request{exchange.verb, exchange.target, 11};
+  http::request<http::string_body> request{exchange.verb, exchange.target, 11};
   request.set(http::field::host, "localhost");
   request.set(http::field::connection, "close");
-  if (exchange.verb == http::verb::post) request.content_length(0);
+  if (exchange.verb == http::verb::post) {
+    request.body() = exchange.body;
+    if (!exchange.body.empty()) request.set(http::field::content_type, "application/json");
+    request.prepare_payload();
+    request.content_length(exchange.body.size());
+  }
   auto [not_sent, sent] = co_await http::async_write(stream, request, as_result);
   exchange.failed = not_sent;
   if (exchange.failed) co_return;
@@ -82,16 +88,18 @@ std::string explained(const std::string& socket, const error_code& failed, Durat
   return fmt::format("the daemon at {} could not be asked: {}", socket, failed.message());
 }
 
-Result<ControlAnswer> ask(const std::string& socket, http::verb verb, const std::string& target,
-                          Duration patience) {
+std::optional<Error> wrong_path(const std::string& socket) {
   constexpr std::size_t longest_path = 107;  // sockaddr_un
-  if (socket.size() > longest_path) {
-    return Error{fmt::format("{}: a socket's path has at most {} bytes", socket, longest_path)};
-  }
+  if (socket.size() <= longest_path) return std::nullopt;
+  return Error{fmt::format("{}: a socket's path has at most {} bytes", socket, longest_path)};
+}
+
+Result<ControlAnswer> ask(Exchange exchange, Duration patience) {
+  if (const auto wrong = wrong_path(exchange.socket)) return *wrong;
+  const std::string socket = exchange.socket;
   asio::io_context loop{1};
   Stream stream(loop);
   stream.expires_after(patience);
-  Exchange exchange{socket, target, verb, {}, {}};
   bool thrown = false;
   asio::co_spawn(loop, async_exchange(stream, exchange),
                  [&thrown](std::exception_ptr problem) { thrown = problem != nullptr; });
@@ -102,14 +110,87 @@ Result<ControlAnswer> ask(const std::string& socket, http::verb verb, const std:
                        std::move(exchange.response.body())};
 }
 
+/// What is listened to.
+struct Listening {
+  std::string socket, target;
+  const std::function<bool(std::string_view)>& take;
+  error_code failed;
+  int status = 0;
+  bool refused = false;  ///< `take` wanted no more
+};
+
+asio::awaitable<void> async_listen(Stream& stream, Listening& listening) {
+  stream.expires_after(ControlClient::patience);
+  const asio::local::stream_protocol::endpoint endpoint(listening.socket);
+  auto [not_connected] = co_await stream.async_connect(endpoint, as_result);
+  listening.failed = not_connected;
+  if (listening.failed) co_return;
+  http::request<http::empty_body> request{http::verb::get, listening.target, 11};
+  request.set(http::field::host, "localhost");
+  request.set(http::field::accept, "text/event-stream");
+  auto [not_sent, sent] = co_await http::async_write(stream, request, as_result);
+  listening.failed = not_sent;
+  if (listening.failed) co_return;
+
+  beast::flat_buffer buffer;
+  http::response_parser<http::buffer_body> parser;
+  parser.body_limit(boost::none);
+  auto [no_head, head] = co_await http::async_read_header(stream, buffer, parser, as_result);
+  listening.failed = no_head;
+  if (listening.failed) co_return;
+  listening.status = static_cast<int>(parser.get().result_int());
+  if (listening.status != 200) co_return;
+  char piece[8192];
+  while (!parser.is_done()) {  // ends: each read has a deadline, and the caller may want no more
+    parser.get().body().data = piece;
+    parser.get().body().size = sizeof piece;
+    stream.expires_after(ControlClient::silence);
+    auto [not_read, read] = co_await http::async_read_some(stream, buffer, parser, as_result);
+    const std::size_t count = sizeof piece - parser.get().body().size;
+    if (count > 0 && !listening.take({piece, count})) {
+      listening.refused = true;
+      co_return;
+    }
+    if (not_read && not_read != http::error::need_buffer) {
+      listening.failed = not_read;
+      co_return;
+    }
+  }
+}
+
 }  // namespace
 
 Result<ControlAnswer> ControlClient::get(const std::string& target) const {
-  return ask(socket_, http::verb::get, target, get_patience_);
+  return ask({socket_, target, {}, http::verb::get, {}, {}}, get_patience_);
 }
 
-Result<ControlAnswer> ControlClient::post(const std::string& target) const {
-  return ask(socket_, http::verb::post, target, long_patience);
+Result<ControlAnswer> ControlClient::post(const std::string& target,
+                                          const std::string& body) const {
+  return ask({socket_, target, body, http::verb::post, {}, {}}, long_patience);
+}
+
+Status ControlClient::stream(const std::string& target,
+                             const std::function<bool(std::string_view)>& take) const {
+  if (const auto wrong = wrong_path(socket_)) return *wrong;
+  asio::io_context loop{1};
+  Stream stream(loop);
+  Listening listening{socket_, target, take, {}, 0, false};
+  bool thrown = false;
+  asio::co_spawn(loop, async_listen(stream, listening),
+                 [&thrown](std::exception_ptr problem) { thrown = problem != nullptr; });
+  loop.run();
+  if (thrown) return Error{fmt::format("the daemon at {} could not be listened to", socket_)};
+  if (listening.refused) return Error{"what the daemon sends can not be read"};
+  const bool ended = !listening.failed || listening.failed == asio::error::eof ||
+                     listening.failed == http::error::end_of_stream ||
+                     listening.failed == http::error::partial_message;
+  if (listening.status != 0 && listening.status != 200) {
+    return Error{listening.status == 503
+                     ? std::string("the daemon has as many listeners as it takes")
+                     : fmt::format("the daemon at {} answered {}", socket_, listening.status)};
+  }
+  if (ended) return Error{fmt::format("the daemon at {} has ended the stream", socket_)};
+  return Error{explained(socket_, listening.failed, listening.status == 200 ? silence : patience)};
 }
 
 std::string percent_encoded(const std::string& text) {

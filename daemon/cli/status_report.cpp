@@ -78,12 +78,115 @@ std::string head(const json::value& status, const Style& style) {
     text += fmt::format("load balancer: {}{}\n", paint("/health answers 503", Tone::bad, style),
                         reason.empty() ? "" : ": " + reason);
   }
+  const auto open = integer_member(status, "incidents_open");
   const auto automation = text_member(status, "automation");
-  text += fmt::format("mode {}, automation {}, {} open incidents, pointsman {}\n",
-                      text_member(status, "mode"), automation,
-                      integer_member(status, "incidents_open"), text_member(status, "version"));
-  const auto flags = texts_member(status, "flags");
-  if (!flags.empty()) text += fmt::format("flags set: {}\n", join(flags, ", "));
+  text += fmt::format("mode {}, automation {}, {} open incident{}, pointsman {}\n",
+                      text_member(status, "mode"), automation, open, open == 1 ? "" : "s",
+                      text_member(status, "version"));
+  return text;
+}
+
+/// " (12m30s more)" or " (until SERVICE recovers)".
+std::string how_long(const json::value& act, WallTime now) {
+  const auto recovered = text_member(act, "until_recovered");
+  if (!recovered.empty()) return fmt::format(" (until {} recovers)", recovered);
+  const auto until = time_member(act, "until");
+  return until ? fmt::format(" ({} more)", short_duration(*until - now)) : std::string{};
+}
+
+/// What an operator or a ladder has set.
+std::string modes(const json::value& status, WallTime now, const Style& style) {
+  std::string text;
+  const auto& paused = member(status, "paused");
+  if (paused.is_object()) {
+    text += fmt::format("{}{}{}\n", paint("automation is paused", Tone::warning, style),
+                        how_long(paused, now), because_text(paused));
+  }
+  const auto& drained = member(status, "drained");
+  if (drained.is_object()) {
+    text += fmt::format("{}{}\n", paint("the node is drained", Tone::warning, style),
+                        because_text(drained));
+  }
+  const auto& details = member(status, "flag_details");
+  std::vector<std::string> bare;
+  for (const auto& name : texts_member(status, "flags")) {
+    const auto& flag = member(details, name);
+    if (flag.is_object()) {
+      text += fmt::format("flag {} is set{}{}\n", paint(name, Tone::warning, style),
+                          how_long(flag, now), because_text(flag));
+    } else {
+      bare.push_back(name);
+    }
+  }
+  if (!bare.empty()) text += fmt::format("flags set: {}\n", join(bare, ", "));
+  return text;
+}
+
+std::string incidents(const json::value& status, WallTime now, const Style& style) {
+  const auto& all = member(status, "incidents");
+  if (!all.is_array()) return {};
+  Table table({"INCIDENT", "SEVERITY", "SUBJECT", "CAUSE", "SINCE"});
+  for (const auto& incident : all.get_array()) {
+    const auto severity = text_member(incident, "severity");
+    table.add({{text_member(incident, "id")},
+               {severity, severity == "critical" ? Tone::bad : Tone::warning},
+               {text_member(incident, "subject")},
+               {text_member(incident, "cause")},
+               {age_member(incident, "began_at", now)}});
+    const auto& known = member(incident, "acknowledged");
+    if (known.is_object()) {
+      table.add_note("acknowledged" + because_text(known));
+    } else {
+      table.add_note(text_member(incident, "asked"));
+    }
+  }
+  return table.empty() ? "" : "\n" + table.text(style);
+}
+
+/// Those that do something, or would.
+std::string ladders(const json::value& status, WallTime now, const Style& style) {
+  const auto& all = member(status, "ladders");
+  if (!all.is_object()) return {};
+  Table table({"LADDER", "PHASE", "SINCE", "STEP", "UNTIL"});
+  for (const auto& [name, ladder] : all.get_object()) {
+    const auto phase = text_member(ladder, "phase");
+    if (phase == "idle" && !true_member(ladder, "triggered")) continue;
+    const auto step = text_member(ladder, "step_text");
+    const auto until = time_member(ladder, "until");
+    table.add({{printable(std::string_view(name))},
+               {phase, Tone::warning},
+               {age_member(ladder, "since", now)},
+               {step.empty() ? "-"
+                             : fmt::format("{} of {}: {}", integer_member(ladder, "step") + 1,
+                                           integer_member(ladder, "steps"), step)},
+               {until ? "in " + short_duration(*until - now) : "-"}});
+    if (const auto id = integer_member(ladder, "approval"); id > 0) {
+      table.add_note(
+          fmt::format("waits for a person: pointsman approve {0}, or: pointsman refuse {0}", id));
+    }
+    const auto& guards = member(ladder, "guards");
+    if (!guards.is_array()) continue;
+    for (const auto& guard : guards.get_array()) {
+      if (true_member(guard, "allow")) continue;
+      table.add_note(fmt::format("held by {}: {} (limit {})", text_member(guard, "name"),
+                                 text_member(guard, "value"), text_member(guard, "limit")));
+    }
+  }
+  return table.empty() ? "" : "\n" + table.text(style);
+}
+
+/// Those that do not get through.
+std::string notifiers(const json::value& status, const Style& style) {
+  const auto& all = member(status, "notifiers");
+  if (!all.is_object()) return {};
+  std::string text;
+  for (const auto& [name, notifier] : all.get_object()) {
+    const auto error = text_member(notifier, "last_error");
+    if (error.empty()) continue;
+    text += fmt::format("notifier {} {}: {}; {} wait\n", printable(std::string_view(name)),
+                        paint("does not get through", Tone::bad, style), error,
+                        integer_member(notifier, "pending"));
+  }
   return text;
 }
 
@@ -173,9 +276,16 @@ std::string observed_text(const json::value& route) {
   return join(parts, ", ");
 }
 
+std::string because_text(const json::value& act) {
+  const auto by = text_member(act, "by");
+  const auto reason = text_member(act, "reason");
+  return (by.empty() ? "" : " by " + by) + (reason.empty() ? "" : ": " + reason);
+}
+
 std::string status_report(const json::value& status, WallTime now, const Style& style) {
-  return head(status, style) + services(status, now, style) + routes(status, style) +
-         probes(status, now, style);
+  return head(status, style) + modes(status, now, style) + notifiers(status, style) +
+         incidents(status, now, style) + services(status, now, style) + routes(status, style) +
+         ladders(status, now, style) + probes(status, now, style);
 }
 
 }  // namespace pointsman

@@ -138,6 +138,16 @@ std::string last_switch_text(const json::value& why, WallTime now) {
   return text;
 }
 
+std::string incident_text(const json::value& why, WallTime now) {
+  const auto& incident = member(why, "incident");
+  if (!incident.is_object()) return {};
+  const auto asked = text_member(incident, "asked");
+  const auto id = integer_member(incident, "id");
+  return fmt::format("{} ({}, {}, {} ago){}; the story: pointsman incidents {}", id,
+                     text_member(incident, "subject"), text_member(incident, "severity"),
+                     age_member(incident, "began_at", now), asked.empty() ? "" : ": " + asked, id);
+}
+
 }  // namespace
 
 std::string why_report(const json::value& why, WallTime now, const Style& style) {
@@ -153,6 +163,8 @@ std::string why_report(const json::value& why, WallTime now, const Style& style)
   text += line("Observed", observed_text(why), style);
   text += line("In effect", in_effect_text(why), style, in_effect ? Tone::good : Tone::bad);
   text += line("Last switch", last_switch_text(why, now), style);
+  const auto incident = incident_text(why, now);
+  if (!incident.empty()) text += line("Incident", incident, style);
   return text + candidates(why, now, style) + guards(why, now, style);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -18,6 +19,27 @@ std::string short_duration(std::chrono::milliseconds duration) {
   if (seconds < hour) return fmt::format("{}m{:02}s", seconds / minute, seconds % minute);
   if (seconds < day) return fmt::format("{}h{:02}m", seconds / hour, seconds % hour / minute);
   return fmt::format("{}d{}h", seconds / day, seconds % day / hour);
+}
+
+std::string precise_duration(std::chrono::milliseconds duration) {
+  const double seconds = static_cast<double>(duration.count()) / 1000;
+  if (seconds < 10) return fmt::format("{:.3f} s", seconds);
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  return short_duration(duration);
+}
+
+std::string byte_text(std::int64_t bytes) {
+  static constexpr const char* units[] = {"kB", "MB", "GB", "TB"};
+  if (bytes < 1000) return fmt::format("{} byte{}", bytes, bytes == 1 ? "" : "s");
+  double amount = static_cast<double>(bytes) / 1000;
+  std::size_t unit = 0;
+  for (; amount >= 1000 && unit + 1 < std::size(units); ++unit) amount /= 1000;
+  return fmt::format("{:.1f} {}", amount, units[unit]);
+}
+
+std::string lsn_text(std::int64_t position) {
+  const auto whole = static_cast<std::uint64_t>(position);
+  return fmt::format("{:X}/{:X}", whole >> 32, whole & 0xFFFFFFFF);
 }
 
 std::optional<WallTime> parse_rfc3339(std::string_view text) {
@@ -85,7 +107,7 @@ std::string cut_to(std::string_view text, std::size_t columns) {
   return std::string(text.substr(0, at)) + "…";
 }
 
-std::string nearest(std::string_view text, const std::vector<std::string>& known) {
+std::string nearest_word(std::string_view text, const std::vector<std::string>& known) {
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, text.size() / 3) + 1;
   for (const auto& candidate : known) {

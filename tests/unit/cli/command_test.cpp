@@ -1,151 +1,16 @@
 // The whole command line but the daemon: arguments, the socket's search, answers, exit codes. What
 // answers on the socket is a few lines here; tests/e2e asks the real daemon.
-#include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstring>
-#include <filesystem>
-#include <map>
-#include <thread>
-
-#include <fmt/format.h>
-#include <catch2/catch.hpp>
-
-#include "daemon/cli/cli.hpp"
 #include "daemon/cli/control_client.hpp"
-#include "probes/clock.hpp"
+#include "tests/unit/cli/test_daemon.hpp"
 
 using namespace pointsman;
+using namespace pointsman::test;
 using Catch::Contains;
 
 namespace {
-
-struct Reply {
-  int status = 200;
-  std::string body;
-};
-
-/// Answers each connection with what is set for "GET /path", then closes it.
-class TestDaemon {
- public:
-  std::string folder, socket;
-  std::map<std::string, Reply> replies;
-  std::vector<std::string> asked;
-  std::atomic<bool> silent{false};  ///< takes connections, reads nothing, says nothing
-
-  TestDaemon() {
-    std::string name = (std::filesystem::temp_directory_path() / "cli-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
-    socket = folder + "/control.sock";
-    listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, socket.c_str(), socket.size());
-    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    REQUIRE(::listen(listener_, 8) == 0);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~TestDaemon() {
-    stop_ = true;
-    ::shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    ::close(listener_);
-    if (held_ >= 0) ::close(held_);
-    std::filesystem::remove_all(folder);
-  }
-
- private:
-  void serve() {
-    while (!stop_) {
-      const int peer = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (peer < 0) continue;
-      if (silent) {
-        held_ = peer;
-        continue;
-      }
-      std::string request;
-      char part[4096];
-      while (request.find("\r\n\r\n") == std::string::npos) {
-        const auto got = ::read(peer, part, sizeof part);
-        if (got <= 0) break;
-        request.append(part, static_cast<std::size_t>(got));
-      }
-      const auto key = request.substr(0, request.find(" HTTP/"));
-      asked.push_back(key);
-      const auto found = replies.find(key);
-      const Reply reply = found == replies.end()
-                              ? Reply{404, R"({"error":"there is nothing here"})"}
-                              : found->second;
-      const auto text = fmt::format(
-          "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
-          "Connection: close\r\n\r\n{}",
-          reply.status, reply.body.size(), reply.body);
-      (void)!::write(peer, text.data(), text.size());
-      ::close(peer);
-    }
-  }
-
-  int listener_ = -1;
-  int held_ = -1;
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
-
-struct Command {
-  CliHooks hooks;
-  std::map<std::string, std::string> environment;
-  int pictures = 1;
-  bool terminal = false;
-  std::string out, err;
-  std::vector<std::string> called;
-
-  Command() {
-    hooks.version = "1.2.3";
-    hooks.commit = "abc1234";
-    hooks.run = [this](const RunOptions& given) {
-      called.push_back("run " + given.config);
-      return 0;
-    };
-    hooks.check = [this](const CheckOptions& given) {
-      called.push_back(fmt::format("check {} {} {}", given.file, given.json, given.strict));
-      return exit_code::configuration;
-    };
-    hooks.probe = [this](const ProbeOptions& given) {
-      called.push_back(
-          fmt::format("probe {} {} {} {}", given.name, given.config, given.verbose, given.json));
-      return exit_code::unhealthy;
-    };
-  }
-
-  int operator()(const std::vector<std::string>& arguments) {
-    char *out_text = nullptr, *err_text = nullptr;
-    std::size_t out_size = 0, err_size = 0;
-    Surroundings around;
-    around.out = ::open_memstream(&out_text, &out_size);
-    around.err = ::open_memstream(&err_text, &err_size);
-    around.terminal = terminal;
-    around.columns = 100;
-    around.environment = [this](const char* name) -> std::optional<std::string> {
-      const auto found = environment.find(name);
-      if (found == environment.end()) return std::nullopt;
-      return found->second;
-    };
-    around.now = wall_now;
-    around.pause = [this] { return --pictures > 0; };
-    const int code = run_cli(arguments, hooks, around);
-    std::fclose(around.out);
-    std::fclose(around.err);
-    out.assign(out_text, out_size);
-    err.assign(err_text, err_size);
-    ::free(out_text);
-    ::free(err_text);
-    return code;
-  }
-};
 
 const std::string well =
     R"({"node":"n","overall":"healthy","serving":{"ok":true},"routes":{"bud":{},"bud_ro":{}}})";
@@ -160,12 +25,14 @@ TEST_CASE("the hooked commands get their options, and give the exit code") {
   CHECK(command({"run"}) == 0);
   CHECK(command({"check"}) == 78);
   CHECK(command({"check", "y.yaml", "--strict", "--json"}) == 78);
+  CHECK(command({"check", "--live", "y.yaml"}) == 78);
   CHECK(command({"probe", "primary", "-v", "--config", "z.yaml"}) == 1);
   CHECK(command({"probe", "--json", "primary"}) == 1);
   CHECK(command.called ==
         std::vector<std::string>{"run x.yaml", "run /etc/pointsman/pointsman.yaml",
                                  "check /etc/pointsman/pointsman.yaml false false",
-                                 "check y.yaml true true", "probe primary z.yaml true false",
+                                 "check y.yaml true true", "check y.yaml false false live",
+                                 "probe primary z.yaml true false",
                                  "probe primary /etc/pointsman/pointsman.yaml false true"});
 }
 
@@ -185,7 +52,15 @@ TEST_CASE("usage errors say what is wrong and where to read on: exit 2") {
   CHECK(command({"probe"}) == 2);
   CHECK(command({"why", "a", "b"}) == 2);
   CHECK(command({"run", "--config"}) == 2);
-  CHECK(command({"check", "--live"}) == 2);  // not offered yet
+  CHECK(command({"switch"}) == 2);
+  CHECK(command({"flag"}) == 2);
+  CHECK(command({"flag", "set"}) == 2);
+  CHECK_THAT(command.err, Contains("See: pointsman flag set --help"));
+  CHECK(command({"notify", "tset", "a"}) == 2);
+  CHECK(command({"ack", "x"}) == 2);
+  CHECK(command({"approve", "-1"}) == 2);
+  CHECK(command({"incidents", "x"}) == 2);
+  CHECK(command({"events", "--limit", "1001"}) == 2);
   CHECK(command({"status", "why", "bud"}) == 2);
   CHECK(command.out.empty());
 }
@@ -194,10 +69,14 @@ TEST_CASE("each command has help with an example; version is told") {
   Command command;
   CHECK(command({"--help"}) == 0);
   CHECK_THAT(command.out, Contains("Exit: 0 fine") && Contains("POINTSMAN_CONTROL"));
-  for (const char* name : {"run", "check", "probe", "status", "why", "reload", "version"}) {
+  for (const char* name : {"run", "check", "probe", "status", "why", "incidents", "events",
+                           "switch", "pause", "resume", "drain", "undrain", "flag", "ack",
+                           "approve", "refuse", "notify", "reload", "version"}) {
     CHECK(command({name, "--help"}) == 0);
     CHECK_THAT(command.out, Contains("Example") && Contains(std::string("pointsman ") + name));
   }
+  CHECK(command({"flag", "set", "--help"}) == 0);
+  CHECK_THAT(command.out, Contains("pointsman flag set no_cache") && Contains("--for"));
   CHECK(command({"version"}) == 0);
   CHECK(command.out == "pointsman 1.2.3 (abc1234)\n");
 }

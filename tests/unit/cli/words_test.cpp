@@ -43,9 +43,9 @@ TEST_CASE("text is cut at whole code points") {
 
 TEST_CASE("the name that was probably meant") {
   const std::vector<std::string> known{"run", "status", "reload", "why"};
-  CHECK(nearest("statsu", known) == "status");
-  CHECK(nearest("relaod", known) == "reload");
-  CHECK(nearest("frobnicate", known).empty());
+  CHECK(nearest_word("statsu", known) == "status");
+  CHECK(nearest_word("relaod", known) == "reload");
+  CHECK(nearest_word("frobnicate", known).empty());
 }
 
 TEST_CASE("long sentences are wrapped under their beginning") {
@@ -56,4 +56,18 @@ TEST_CASE("long sentences are wrapped under their beginning") {
 TEST_CASE("names are encoded as a part of a path") {
   CHECK(percent_encoded("bud_ro-1.x") == "bud_ro-1.x");
   CHECK(percent_encoded("a/b c?") == "a%2Fb%20c%3F");
+}
+
+TEST_CASE("figures as people write them") {
+  using std::chrono::milliseconds;
+  CHECK(precise_duration(milliseconds{153}) == "0.153 s");
+  CHECK(precise_duration(milliseconds{12'140}) == "12.1 s");
+  CHECK(precise_duration(milliseconds{192'000}) == "3m12s");
+  CHECK(byte_text(0) == "0 bytes");
+  CHECK(byte_text(1) == "1 byte");
+  CHECK(byte_text(999) == "999 bytes");
+  CHECK(byte_text(1'234'567) == "1.2 MB");
+  CHECK(byte_text(9'000'000'000'000'000) == "9000.0 TB");
+  CHECK(lsn_text(83'886'080) == "0/5000000");
+  CHECK(lsn_text((std::int64_t{22} << 32) + 0xABC) == "16/ABC");
 }

@@ -252,6 +252,15 @@ asio::awaitable<std::string> Switchover::async_release() {
 asio::awaitable<SwitchoverReport> Switchover::async_undo(std::string why) {
   SwitchoverReport report{ActionOutcome::failed, std::move(why), Verified::no, true};
   if (was_fenced_) {
+    const auto writes =
+        co_await side_->async_takes_writes(steps_.order.to, mono_now() + tools_.limits.position);
+    if (writes == SwitchoverSide::Writes::yes) {
+      // Somebody else promoted it: to bring the old one back would make two.
+      PromoteReport found;
+      found.message =
+          fmt::format("{}; but {} takes writes", report.message, steps_.order.to.probe.text);
+      co_return co_await async_move(std::move(found));
+    }
     // The server first: clients that are let go before it is back would fail.
     const SideStep undone = co_await side_->async_undo();
     tell(undone.text);

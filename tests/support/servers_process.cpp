@@ -48,7 +48,8 @@ void give_away(const std::string& path) {
 /// /proc/PID/stat after the name: state, then parent.
 std::pair<char, pid_t> state_and_parent(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::string text;
+  std::getline(file, text, '\0');  // a process that ends meanwhile: the end, not an exception
   const auto end = text.rfind(')');
   if (end == std::string::npos) return {'\0', 0};
   std::istringstream rest(text.substr(end + 1));

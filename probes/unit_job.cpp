@@ -156,7 +156,8 @@ class UnitJob {
       co_return UnitJobResult{End::failed,
                               result == "success" ? is : fmt::format("{}, {}", is, result)};
     }
-    if (verb_ == UnitVerb::restart) {
+    // A unit that ran to its end (oneshot) may have been forgotten, and its invocation with it.
+    if (verb_ == UnitVerb::restart && state == "active") {
       const BusReply after = co_await async_unit_property(unit_interface, "InvocationID");
       if (after.kind == BusReply::Kind::answered && read_bytes(after) == invocation_) {
         co_return UnitJobResult{End::failed, is + ", and was not started anew"};

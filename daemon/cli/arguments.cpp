@@ -192,7 +192,7 @@ void add_asking(CLI::App& app, Arguments& to) {
   why->add_flag("--table", to.why.table, "print the diagnosis tables instead; asks no daemon");
   why->add_flag("--json", to.why.json, "for programs: the daemon's /v1/why/ROUTE");
   add_control(*why, to);
-  why->callback([why, &to] {
+  why->callback([&to] {
     if (to.why.route.empty() && !to.why.table) throw CLI::RequiredError("ROUTE");
   });
   why->footer(

@@ -307,7 +307,9 @@ Answer Answers::command(const std::string& name, const Request& request, int des
   if (error || !body.is_object()) return error_answer(400, "the body must be one JSON object");
   if (name == "notify/test") return test_notifier(body.get_object());
   if (!source_.command) return error_answer(503, "the daemon takes no commands at this moment");
-  return command_answer(source_.command(name, body.get_object(), peer_user(descriptor)));
+  const CommandAnswer answer = source_.command(name, body.get_object(), peer_user(descriptor));
+  health_.renew();  // whoever drains and looks must see it
+  return command_answer(answer);
 }
 
 Answer Answers::test_notifier(const boost::json::object& body) const {

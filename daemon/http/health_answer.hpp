@@ -1,8 +1,8 @@
 // The answer to /health, ready made: whole HTTP answers that a connection copies and sends.
 //
-// Made anew only when the loop's last tick has changed, when that tick has become too old, or when
-// a second has passed (the Date field). Reads HttpSource::serving and last_tick; runs no probe,
-// takes no lock. One per server, on the loop's thread.
+// Made anew only when the loop's last tick has changed, when that tick has become too old, when a
+// second has passed (the Date field), or after an operator's command. Reads HttpSource::serving and
+// last_tick; runs no probe, takes no lock. One per server, on the loop's thread.
 #pragma once
 
 #include <array>
@@ -24,6 +24,9 @@ class HealthAnswer {
   const Answer& answer(MonoTime now);
   /// What the bytes say: the source's answer, or why that is not believed any more.
   const Serving& serving(MonoTime now);
+  /// Somebody has changed something: what is served now is asked for with the next question instead
+  /// of with the next tick.
+  void renew() { made_ = false; }
   /// Of the last tick; what `timestamp` shows.
   MonoTime tick(MonoTime now);
 

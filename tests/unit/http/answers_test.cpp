@@ -162,6 +162,22 @@ TEST_CASE("commands are the operator's, over the control socket, as one JSON obj
   CHECK(post("/v1/pause", "{}", operators).status == 503);
 }
 
+TEST_CASE("whoever drains and looks at /health sees it, before the next tick") {
+  Desk desk;
+  desk.source.command = [&](const std::string&, const boost::json::object&, const std::string&) {
+    desk.serving = Serving{.ok = false, .reason = "drained"};
+    return CommandAnswer{};
+  };
+  Answers answers(desk.source, desk.health, desk.settings);
+  REQUIRE(desk.health.bytes(desk.now, After::keep, false).find(" 200 ") != std::string::npos);
+  Request request;
+  request.method = http::verb::post;
+  request.target = "/v1/drain";
+  request.hosts = 1;
+  answers.answer(request, {true, -1}, desk.now);
+  CHECK(desk.health.bytes(desk.now, After::keep, false).find(" 503 ") != std::string::npos);
+}
+
 TEST_CASE("a notifier's test is answered later, or refused at once") {
   Desk desk;
   CommandCallback waiting;

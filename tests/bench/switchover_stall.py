@@ -96,7 +96,7 @@ def ends_of(prefix):
 
 def one_run(mode):
     with Place("bench") as place:
-        scene = Scene(place, pool_mode=mode, start=False, pooler="max_client_conn = 500")
+        scene = Scene(place, pool_mode=mode, start=False, pooler="max_client_conn = 500\ndefault_pool_size = 40")
         scene.config["routes"]["bud"].update({"demote": {
             "exec": [f"{PG_BIN}/pg_ctl", "stop", "-D", scene.primary.data, "-m", "fast", "-w"]}})
         scene.daemon.config = scene.daemon.complete(scene.config)
@@ -133,7 +133,7 @@ def one_run(mode):
                 writer.stop()
             failed = [len(writer.failed(since_mono)) for writer in writers]
             row["failed"], row["broken"] = sum(failed), max(failed)
-            row["stall"] = max(writer.longest_gap(since_mono - 0.5) for writer in writers)
+            row["stall"] = max(writer.longest_gap(since_mono - 0.5)[0] for writer in writers)
             row["lost"] = sum(len(writer.missing(standby)) for writer in writers)
         new.over.set()
         new.join(60)

@@ -348,9 +348,20 @@ def die_at(scene, point, act):
     scene.daemon.stop()
     scene.daemon.env["POINTSMAN_FAULT"] = point
     scene.daemon.start()
-    scene.daemon.wait_route("primary")
-    time.sleep(2.5)
+    try:
+        scene.daemon.wait_route("primary")
+        time.sleep(2.5)
+    except OSError:
+        pass   # died already, of writing its own header over the first targets file
+    early = not scene.daemon.process.running()
+    if early:
+        del scene.daemon.env["POINTSMAN_FAULT"]
+        scene.daemon.start()
+        scene.daemon.wait_route("primary")
+        time.sleep(2.5)
     act()
+    if early:
+        return True
     died = True
     try:
         wait_for(lambda: not scene.daemon.process.running(), 12)

@@ -69,13 +69,15 @@ def freeze(members):
 class Process:
     """A child in a session of its own; dies with us; its output goes to `log`."""
 
-    def __init__(self, place, argv, log, user="service", cwd=None, env=None, death_signal="KILL"):
+    def __init__(self, place, argv, log, user="service", cwd=None, env=None, death_signal="KILL",
+                 netns=None):  # pylint: disable=too-many-arguments
         self.place, self.log, self.argv = place, place.path(log), argv
         who = service_user() if user == "service" else user
         surroundings = {**os.environ, **(env or {})}
         with open(self.log, "ab") as output:
             self.popen = subprocess.Popen(
-                as_user(who, death_signal) + argv, stdin=subprocess.DEVNULL, stdout=output,
+                (["ip", "netns", "exec", netns] if netns else []) + as_user(who, death_signal) + argv,
+                stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, cwd=cwd or place.folder, env=surroundings,
                 start_new_session=True)
         self.pid = self.popen.pid

@@ -11,14 +11,16 @@ QUICK = {"interval": "1s", "fast_interval": "200ms", "timeout": "1s", "rise": 2,
 
 class Scene:
     def __init__(self, place, standbys=1, reads=False, pooler="", pool_mode="transaction", start=True,
-                 **config):  # pylint: disable=too-many-arguments
-        """`reads`: a route bud_ro over the standbys. `config`: sections that are added or replaced."""
+                 network=None, **config):  # pylint: disable=too-many-arguments
+        """`reads`: a route bud_ro over the standbys. `config`: sections that are added or replaced.
+        `network`: a network.Network; each PostgreSQL is then a machine of its own."""
         self.place = place
-        self.primary = Postgres(place)
+        self.primary = Postgres(place, **(network.machine(0) if network else {}))
         # Balanced candidates share a port, so that standbys have hosts of their own.
         port = free_port()
         self.standbys = [Postgres(place, f"standby-{number}", upstream=self.primary, port=port,
-                                  host=f"127.0.0.{number + 1}")
+                                  **(network.machine(number) if network else
+                                     {"host": f"127.0.0.{number + 1}"}))
                          for number in range(1, standbys + 1)]
         self.servers = [self.primary, *self.standbys]
         targets = {"bud": self.primary.line()}

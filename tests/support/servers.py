@@ -83,8 +83,8 @@ class Postgres:
     """
 
     def __init__(self, place, name="primary", upstream=None, auth="trust", settings="",
-                 host="127.0.0.1", port=None):  # pylint: disable=too-many-arguments
-        self.place, self.name, self.auth = place, name, auth
+                 host="127.0.0.1", port=None, netns=None):  # pylint: disable=too-many-arguments
+        self.place, self.name, self.auth, self.netns = place, name, auth, netns
         self.host, self.port = host, port or free_port()
         self.data = place.path(name)
         self.process = None
@@ -117,7 +117,10 @@ class Postgres:
                          "local all all trust\n"
                          "host all postgres 127.0.0.0/8 trust\n"
                          f"host all all 127.0.0.0/8 {self.auth}\n"
-                         f"host replication replicator 127.0.0.0/8 {self.auth}\n", 0o600)
+                         f"host replication replicator 127.0.0.0/8 {self.auth}\n"
+                         "host all postgres samenet trust\n"
+                         f"host all all samenet {self.auth}\n"
+                         f"host replication replicator samenet {self.auth}\n", 0o600)
 
     def _conninfo(self, upstream):
         return (f"host={upstream.host} port={upstream.port} user=replicator "
@@ -125,7 +128,8 @@ class Postgres:
 
     def start(self, wait=True):
         self.process = Process(self.place, [f"{PG_BIN}/postgres", "-D", self.data],
-                               f"{self.name}.log", cwd=self.data, death_signal="QUIT")
+                               f"{self.name}.log", cwd=self.data, death_signal="QUIT",
+                               netns=self.netns)
         if wait:
             wait_for(self._serves, 30, why=f"{self.name} serves, see {self.process.log}")
         return self

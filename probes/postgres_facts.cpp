@@ -12,14 +12,20 @@ namespace pointsman {
 namespace {
 
 // CASE keeps a function from being called where it would be an error. The timeline is that of the
-// next WAL file: the control file names it only after the checkpoint that ends recovery.
+// next WAL file: the control file names it only after the checkpoint that ends recovery. A primary
+// that was promoted since its start still says how far it had replayed: where its timeline begins.
+// One that only recovered from a crash says so too, but has neither received nor replayed as a
+// standby does.
 #define POINTSMAN_COMMON_COLUMNS                                                       \
   "SELECT pg_is_in_recovery() AS standby,"                                             \
   " CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END AS written," \
   " CASE WHEN pg_is_in_recovery() THEN NULL"                                           \
   " ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS timeline,"              \
   " current_setting('transaction_read_only') AS read_only,"                            \
-  " (SELECT sum(pg_stat_get_db_numbackends(oid)) FROM pg_database) AS connections"
+  " (SELECT sum(pg_stat_get_db_numbackends(oid)) FROM pg_database) AS connections,"    \
+  " CASE WHEN pg_is_in_recovery() OR (pg_last_wal_receive_lsn() IS NULL"               \
+  " AND pg_last_xact_replay_timestamp() IS NULL) THEN NULL"                            \
+  " ELSE pg_last_wal_replay_lsn() END AS promoted_at"
 
 constexpr std::string_view primary_question = POINTSMAN_COMMON_COLUMNS;
 constexpr std::string_view full_question = POINTSMAN_COMMON_COLUMNS
@@ -190,8 +196,28 @@ std::string_view postgres_question(PostgresRole last_role) {
 }
 
 std::string_view postgres_constants_question() {
+  // PostgreSQL 11 has neither the setting nor the function: both are then NULL, not an error.
   return "SELECT (SELECT system_identifier FROM pg_control_system()) AS system_id,"
-         " current_setting('max_connections') AS max_connections";
+         " current_setting('max_connections') AS max_connections,"
+         " current_setting('wal_receiver_timeout') AS wal_receiver_timeout,"
+         " current_setting('recovery_min_apply_delay', true) AS apply_delay,"
+         " has_function_privilege(current_user,"
+         " to_regprocedure('pg_catalog.pg_promote(boolean,integer)'), 'execute') AS may_promote";
+}
+
+std::optional<Duration> parse_setting_duration(std::string_view text) {
+  std::int64_t count = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), count);
+  constexpr std::int64_t most = std::int64_t{1} << 31;  // as PostgreSQL's settings
+  if (ec != std::errc{} || count < 0 || count > most) return std::nullopt;
+  const auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  if (unit == "us") return std::chrono::microseconds{count};
+  if (unit == "ms" || unit.empty()) return std::chrono::milliseconds{count};
+  if (unit == "s") return std::chrono::seconds{count};
+  if (unit == "min") return std::chrono::minutes{std::min<std::int64_t>(count, 1 << 24)};
+  if (unit == "h") return std::chrono::hours{std::min<std::int64_t>(count, 1 << 20)};
+  if (unit == "d") return std::chrono::hours{24} * std::min<std::int64_t>(count, 1 << 15);
+  return std::nullopt;
 }
 
 PostgresConstants read_constants(const PgRows& rows, std::string_view server_version) {
@@ -200,6 +226,13 @@ PostgresConstants read_constants(const PgRows& rows, std::string_view server_ver
   if (const auto* limit = rows.get(0, "max_connections")) {
     constants.max_connections = parse_number<std::int64_t>(*limit);
   }
+  if (const auto* timeout = rows.get(0, "wal_receiver_timeout")) {
+    constants.wal_receiver_timeout = parse_setting_duration(*timeout);
+  }
+  if (const auto* delay = rows.get(0, "apply_delay")) {
+    constants.apply_delay = parse_setting_duration(*delay);
+  }
+  if (const auto* may = rows.get(0, "may_promote")) constants.may_promote = *may == "t";
   constants.version = server_version.substr(0, server_version.find(' '));
   return constants;
 }
@@ -221,6 +254,9 @@ std::optional<PostgresFacts> read_postgres_facts(const PgRows& rows,
   facts.system_id = constants.system_id;
   facts.version = constants.version;
   facts.max_connections = constants.max_connections;
+  facts.wal_receiver_timeout = constants.wal_receiver_timeout;
+  facts.apply_delay = constants.apply_delay;
+  facts.may_promote = constants.may_promote;
   if (const auto* used = rows.get(0, "connections")) {
     facts.connections = parse_number<std::int64_t>(*used);
   }
@@ -231,6 +267,7 @@ std::optional<PostgresFacts> read_postgres_facts(const PgRows& rows,
   }
   facts.role = PostgresRole::primary;
   facts.lsn = get_lsn(rows, "written");
+  facts.replay_lsn = get_lsn(rows, "promoted_at");
   if (const auto* timeline = rows.get(0, "timeline")) {
     facts.timeline = parse_number<std::uint32_t>(*timeline, 16);
   }

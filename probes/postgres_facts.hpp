@@ -19,12 +19,15 @@ namespace pointsman {
 
 /// A primary stays one as long as the session lives, so it is not asked about its WAL receiver.
 std::string_view postgres_question(PostgresRole last_role);
-/// What never changes while a session lives.
+/// What is asked once for each session: it never changes, or (settings and rights) so seldom that
+/// the renewal of the session, each minute, is soon enough.
 std::string_view postgres_constants_question();
 
 struct PostgresConstants {
   std::string system_id, version;
   std::optional<std::int64_t> max_connections;
+  std::optional<Duration> wal_receiver_timeout, apply_delay;
+  std::optional<bool> may_promote;
 };
 /// `server_version` as the server reports it: "15.20 (Debian 15.20-0+deb12u1)".
 PostgresConstants read_constants(const PgRows& rows, std::string_view server_version);
@@ -43,6 +46,9 @@ Finding judge_postgres(const PostgresSpec& spec, const PostgresFacts& facts);
 
 /// "0/15353A8" to bytes.
 std::optional<std::uint64_t> parse_lsn(std::string_view text);
+
+/// A setting of time as SHOW prints it: "0", "500ms", "1min".
+std::optional<Duration> parse_setting_duration(std::string_view text);
 
 /// Which reason an error of the server has. `is_login`: it came instead of a session.
 Reason reason_of_sqlstate(const PgError& error);

@@ -24,6 +24,7 @@ FOLDERS = {
     "daemon/config": {"only": [r"policies/", r"probes/", r"daemon/config/"]},
     "daemon/journal": {"only": [r"policies/", r"probes/", r"daemon/journal/"]},
     "daemon/actions": {"only": [r"policies/", r"probes/", r"daemon/actions/"]},
+    "daemon/notify": {"only": [r"policies/", r"probes/", r"daemon/notify/"]},
     "daemon/http": {"only": [r"policies/", r"probes/", r"daemon/http/"]},
     "daemon/fleet": {"only": [r"policies/", r"probes/", r"daemon/fleet/"]},
     "daemon/cli": {"only": [r"policies/", r"probes/", r"daemon/cli/"]},

@@ -149,9 +149,8 @@ void sign_http(HttpSpec& spec, const Secret& key, WallTime now) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
   const std::string stamp = std::to_string(seconds);
   spec.headers.emplace_back("X-Pointsman-Timestamp", Secret(stamp));
-  spec.headers.emplace_back(
-      "X-Pointsman-Signature",
-      Secret("sha256=" + hmac_sha256(key, stamp + "." + spec.body.reveal())));
+  spec.headers.emplace_back("X-Pointsman-Signature",
+                            Secret("sha256=" + hmac_sha256(key, stamp + "." + spec.body.reveal())));
 }
 
 }  // namespace pointsman

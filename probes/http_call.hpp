@@ -29,7 +29,7 @@ struct HttpCallResult {
   /// 0: no answer. Set as soon as its header has come, even where the body was never over.
   int status = 0;
   Reason reason = Reason::ok;  ///< ok: the whole answer came; else why it did not
-  std::string message;         ///< of a failure: one line, without a secret; begins with the request
+  std::string message;  ///< of a failure: one line, without a secret; begins with the request
   std::vector<std::pair<std::string, std::string>> headers;  ///< as they came
   std::string body;                                          ///< at most 64 KiB
   bool is_cut = false;                                       ///< the body was longer
@@ -44,7 +44,8 @@ struct HttpCallResult {
 /// must have called throw_if_cancelled(false).
 ///
 ///   HttpRequest request = make_http_request(spec);   // method, headers, body, tls
-///   const HttpCallResult result = co_await async_http_call(services, std::move(request), deadline);
+///   const HttpCallResult result = co_await async_http_call(services, std::move(request),
+///   deadline);
 asio::awaitable<HttpCallResult> async_http_call(ProberServices services, HttpRequest request,
                                                 MonoTime deadline);
 

@@ -107,7 +107,7 @@ HttpOutcome outcome_of(const HttpExchange& exchange) {
     outcome.reason = Reason::timeout;
     if (reader.status() >= 200) {
       outcome.message = fmt::format("{} answered {}, but its body was not over within {}", what,
-                                reader.status(), waited);
+                                    reader.status(), waited);
     } else if (reader.got_any()) {
       outcome.message =
           fmt::format("{}: connected, but the answer was not over within {}", what, waited);

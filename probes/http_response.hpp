@@ -1,10 +1,10 @@
 // Reads one HTTP/1.x response, piece by piece: a pure function of the bytes, for tests and fuzzing.
 //
 // Beast's basic_parser does the parsing; nothing is stored but the status, Location and, where they
-// are asked for, the headers and the first `body_limit` bytes of the body. Strict: garbage, two lengths, a
-// header over `header_limit` or more than `max_interim` 1xx responses are errors. A body that
-// nobody judges is read to its end only where that end is known and near, so that a cut answer is
-// still noticed.
+// are asked for, the headers and the first `body_limit` bytes of the body. Strict: garbage, two
+// lengths, a header over `header_limit` or more than `max_interim` 1xx responses are errors. A body
+// that nobody judges is read to its end only where that end is known and near, so that a cut answer
+// is still noticed.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// How each kind of notifier is reached: what daemon/config read for it, checked, defaults filled in.
+// How each kind of notifier is reached: what daemon/config read for it, checked, defaults filled
+// in.
 //
 // Plain values that daemon/config fills and daemon/notify uses; neither sees the other. `to` holds
 // url, host, port, target, headers (basic auth among them) and tls, as of an http probe; its method

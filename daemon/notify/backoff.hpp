@@ -1,5 +1,6 @@
-// How long a notifier waits after a try that failed: 1, 2, 4, ... seconds, at most five minutes, each
-// 20 % more or less, so that many hosts do not come back to a receiver at the same instant. Pure.
+// How long a notifier waits after a try that failed: 1, 2, 4, ... seconds, at most five minutes,
+// each 20 % more or less, so that many hosts do not come back to a receiver at the same instant.
+// Pure.
 #pragma once
 
 #include <algorithm>

@@ -123,9 +123,8 @@ asio::awaitable<void> Delivery::async_run(std::shared_ptr<Delivery> self) {
 }
 
 Delivery::Items::iterator Delivery::earliest() {
-  return std::min_element(items_.begin(), items_.end(), [](const auto& a, const auto& b) {
-    return a.second.due < b.second.due;
-  });
+  return std::min_element(items_.begin(), items_.end(),
+                          [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
 }
 
 asio::awaitable<void> Delivery::async_try(IncidentId incident) {
@@ -156,8 +155,8 @@ void Delivery::conclude(const OutboxEntry& sent, const Delivered& delivered) {
     const bool is_new = last_error_ != delivered.message;
     const bool refused = delivered.how == Delivered::How::refused;
     if (is_new || refused) {
-      warn(fmt::format("{} {}: {}", refused ? "was refused" : "cannot deliver",
-                       incident_text(sent), delivered.message));
+      warn(fmt::format("{} {}: {}", refused ? "was refused" : "cannot deliver", incident_text(sent),
+                       delivered.message));
     }
   }
   last_error_ = told ? std::string() : delivered.message;

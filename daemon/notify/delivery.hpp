@@ -1,4 +1,5 @@
-// One notifier's delivery: its entries of the outbox, and the one coroutine that tells them in turn.
+// One notifier's delivery: its entries of the outbox, and the one coroutine that tells them in
+// turn.
 //
 // On the loop's thread. Nothing here waits for another notifier: each has its own coroutine and
 // connections, so that one that hangs for an hour holds up itself alone. One try at a time; after a
@@ -40,13 +41,13 @@ struct NotifySurroundings {
 
 /// How a notifier fares. Totals count from the daemon's start.
 struct NotifierStatus {
-  std::string_view kind;       ///< "alertmanager", …
-  std::size_t queued = 0;      ///< entries that wait to be told something
-  std::size_t open = 0;        ///< entries that fire
+  std::string_view kind;        ///< "alertmanager", …
+  std::size_t queued = 0;       ///< entries that wait to be told something
+  std::size_t open = 0;         ///< entries that fire
   std::uint64_t delivered = 0;  ///< tries that the receiver took, refreshes among them
-  std::uint64_t failed = 0;    ///< tries that did not come through or were refused
-  std::uint64_t dropped = 0;   ///< entries given up: refused at their end, too many, too old
-  std::string last_error;      ///< of the last try; empty when it was taken
+  std::uint64_t failed = 0;     ///< tries that did not come through or were refused
+  std::uint64_t dropped = 0;    ///< entries given up: refused at their end, too many, too old
+  std::string last_error;       ///< of the last try; empty when it was taken
   std::optional<WallTime> last_delivered;
 };
 

@@ -63,8 +63,8 @@ class ExecSender final : public Sender {
     if (end) co_return judge(*end);
     child.value()->kill();
     if (!co_await child.value()->async_reap(reap_limit)) unreaped_ = child.value();
-    delivered.message = fmt::format("{} was not over within {}, killed", name(),
-                                    duration_text(try_limit));
+    delivered.message =
+        fmt::format("{} was not over within {}, killed", name(), duration_text(try_limit));
     co_return delivered;
   }
 

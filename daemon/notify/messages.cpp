@@ -137,8 +137,8 @@ std::string pagerduty_body(const OutboxEntry& entry, const MessageContext& conte
 std::string webhook_body(const OutboxEntry& entry, const MessageContext& context) {
   json::object document;
   document["version"] = 1;
-  for (const char* name : {"state", "alertname", "node", "subject", "incident", "severity",
-                           "summary", "starts"}) {
+  for (const char* name :
+       {"state", "alertname", "node", "subject", "incident", "severity", "summary", "starts"}) {
     document[name] = value_of(entry, context, name);
   }
   if (entry.state == AlertState::resolved) document["ends"] = ends_text(entry, context.now);
@@ -157,12 +157,11 @@ std::string webhook_body(const OutboxEntry& entry, const MessageContext& context
 std::vector<std::string> exec_environment(const OutboxEntry& entry, const MessageContext& context) {
   std::vector<std::string> environment{"POINTSMAN_ALERT_JSON=" + webhook_body(entry, context)};
   const std::pair<const char*, const char*> names[] = {
-      {"STATE", "state"},       {"ALERTNAME", "alertname"}, {"NODE", "node"},
-      {"SUBJECT", "subject"},   {"INCIDENT", "incident"},   {"SEVERITY", "severity"},
-      {"SUMMARY", "summary"},   {"STARTS", "starts"},       {"ENDS", "ends"}};
+      {"STATE", "state"},     {"ALERTNAME", "alertname"}, {"NODE", "node"},
+      {"SUBJECT", "subject"}, {"INCIDENT", "incident"},   {"SEVERITY", "severity"},
+      {"SUMMARY", "summary"}, {"STARTS", "starts"},       {"ENDS", "ends"}};
   for (const auto& [variable, name] : names) {
-    environment.push_back(
-        fmt::format("POINTSMAN_{}={}", variable, value_of(entry, context, name)));
+    environment.push_back(fmt::format("POINTSMAN_{}={}", variable, value_of(entry, context, name)));
   }
   return environment;
 }

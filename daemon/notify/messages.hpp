@@ -1,5 +1,5 @@
-// What each kind of receiver is sent, as pure functions of an entry: the published rules of each are
-// named beside its limits.
+// What each kind of receiver is sent, as pure functions of an entry: the published rules of each
+// are named beside its limits.
 #pragma once
 
 #include <string>
@@ -32,8 +32,8 @@ std::string pagerduty_body(const OutboxEntry& entry, const MessageContext& conte
 std::string pagerduty_dedup_key(const OutboxEntry& entry, const std::string& node);
 inline constexpr std::size_t pagerduty_key_limit = 255;
 
-/// Slack: text, and at most 50 blocks, a header's text at most 150 characters, a section's 3,000, ten
-/// fields of 2,000. `channel` and `ts` only for the API (chat.postMessage, chat.update).
+/// Slack: text, and at most 50 blocks, a header's text at most 150 characters, a section's 3,000,
+/// ten fields of 2,000. `channel` and `ts` only for the API (chat.postMessage, chat.update).
 struct SlackAddress {
   std::string channel, ts;
 };

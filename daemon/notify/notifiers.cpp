@@ -41,9 +41,10 @@ void Notifiers::configure(const std::map<NotifierName, NotifierSpec>& specs) {
     if (specs.count(current->first) > 0) continue;
     const std::size_t open = current->second->status().open;
     if (open > 0) {
-      around_->warn(fmt::format("notifier {} is gone from the configuration: {} open alerts are "
-                                "not told to be over there",
-                                current->first.text, open));
+      around_->warn(
+          fmt::format("notifier {} is gone from the configuration: {} open alerts are "
+                      "not told to be over there",
+                      current->first.text, open));
     }
     current->second->stop();
     deliveries_.erase(current);
@@ -65,10 +66,10 @@ void Notifiers::restore(const std::vector<OutboxRow>& rows) {
       delivery->second->restore(std::move(entry.value()));
       continue;
     }
-    around_->warn(fmt::format("an alert of incident {} for notifier {} is dropped: {}",
-                              static_cast<std::uint64_t>(row.incident), row.notifier.text,
-                              entry ? "there is no such notifier any more"
-                                    : entry.error().message));
+    around_->warn(
+        fmt::format("an alert of incident {} for notifier {} is dropped: {}",
+                    static_cast<std::uint64_t>(row.incident), row.notifier.text,
+                    entry ? "there is no such notifier any more" : entry.error().message));
     around_->store.remove(row.notifier, row.incident);
   }
 }

@@ -32,8 +32,8 @@ class Notifiers {
   /// Also on a reload: notifiers that stay keep their entries and are tried anew; one that is gone
   /// is told nothing more, and its entries are removed.
   void configure(const std::map<NotifierName, NotifierSpec>& specs);
-  /// Once, after the first configure. Rows of a notifier that is gone, and rows that cannot be read,
-  /// are removed with a line in the log.
+  /// Once, after the first configure. Rows of a notifier that is gone, and rows that cannot be
+  /// read, are removed with a line in the log.
   void restore(const std::vector<OutboxRow>& rows);
   /// Resolves what fires for an incident that is not open (any more): no zombie outlives a kill.
   void reconcile(const std::set<IncidentId>& open);

@@ -94,8 +94,8 @@ bool update_entry(OutboxEntry& entry, const OutboxEntry& next) {
 }
 
 std::string content_of(const OutboxEntry& entry, Detail detail) {
-  std::string all = fmt::format("{}\n{}\n{}\n", to_text(entry.state), to_text(entry.severity),
-                                entry.summary);
+  std::string all =
+      fmt::format("{}\n{}\n{}\n", to_text(entry.state), to_text(entry.severity), entry.summary);
   if (detail == Detail::everything) {
     for (const auto& [name, value] : entry.annotations) all += name + "\n" + value + "\n";
   }
@@ -135,8 +135,8 @@ Result<OutboxEntry> entry_of_document(IncidentId incident, const std::string& do
     }
     OutboxEntry entry;
     entry.incident = incident;
-    entry.state = text("state") == to_text(AlertState::resolved) ? AlertState::resolved
-                                                                 : AlertState::firing;
+    entry.state =
+        text("state") == to_text(AlertState::resolved) ? AlertState::resolved : AlertState::firing;
     entry.alertname = text("alertname");
     entry.subject = text("subject");
     entry.first_severity = severity_of(text("first_severity"));

@@ -29,10 +29,10 @@ struct Delivered {
     refused,  ///< it will not take this, however often it is sent
   };
   How how = How::retry;
-  std::string message;                   ///< one line
+  std::string message;                    ///< one line
   std::optional<Duration> retry_after{};  ///< asked for by the receiver
-  Told told = Told::firing;              ///< what it knows now, where `how` is told
-  std::string reference{};               ///< to be kept with the entry
+  Told told = Told::firing;               ///< what it knows now, where `how` is told
+  std::string reference{};                ///< to be kept with the entry
 };
 
 class Sender {

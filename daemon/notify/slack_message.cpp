@@ -16,7 +16,7 @@ namespace json = boost::json;
 
 std::string heading(const OutboxEntry& entry) {
   const bool over = entry.state == AlertState::resolved;
-  const char* word = over                                      ? "Resolved"
+  const char* word = over                                   ? "Resolved"
                      : entry.severity == Severity::critical ? "Critical"
                                                             : "Warning";
   return fmt::format("{}: {}", word, entry.summary);

@@ -20,9 +20,9 @@ namespace json = boost::json;
 
 /// Of the API's errors those that pass by themselves, or once the operator has put them right.
 constexpr std::string_view passing[] = {
-    "ratelimited",     "rate_limited",        "fatal_error",   "internal_error",
-    "request_timeout", "service_unavailable", "not_in_channel", "team_added_to_org",
-    "invalid_auth",    "not_authed",          "token_expired", "token_revoked",
+    "ratelimited",      "rate_limited",        "fatal_error",    "internal_error",
+    "request_timeout",  "service_unavailable", "not_in_channel", "team_added_to_org",
+    "invalid_auth",     "not_authed",          "token_expired",  "token_revoked",
     "account_inactive", "missing_scope"};
 /// The message that was to be updated is not there, or not ours to change: say it anew.
 constexpr std::string_view not_updatable[] = {"message_not_found", "cant_update_message",

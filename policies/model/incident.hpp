@@ -102,7 +102,7 @@ struct Incident {
   bool needs_human = false;             ///< exhausted, no_candidate, split_brain
   std::string asked;                    ///< what is asked of the human; empty: nothing
   std::optional<Acknowledgement> acknowledged;
-  std::vector<AlertTold> told;          ///< no notifier twice
+  std::vector<AlertTold> told;  ///< no notifier twice
   std::optional<MonoTime> closed_at;
   friend bool operator==(const Incident&, const Incident&) = default;
 

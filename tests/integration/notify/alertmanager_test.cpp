@@ -30,8 +30,8 @@ receivers:
   void start() {
     process_ = std::make_unique<Process>(
         Argv{"/usr/bin/prometheus-alertmanager", "--config.file=" + place_.path("config.yml"),
-             "--storage.path=" + place_.path("data"), "--cluster.listen-address=",
-             fmt::format("--web.listen-address=127.0.0.1:{}", port_)},
+             "--storage.path=" + place_.path("data"),
+             "--cluster.listen-address=", fmt::format("--web.listen-address=127.0.0.1:{}", port_)},
         place_.path("log"));
   }
   HttpSpec at(const std::string& path = "/") const {
@@ -40,8 +40,8 @@ receivers:
   /// Those that are active now; nothing while it does not answer.
   std::optional<json::array> active(World& world) const {
     const HttpSpec spec = at("/api/v2/alerts?active=true");
-    const HttpCallResult answer = world.run(
-        async_http_call(world.services(), make_http_request(spec), mono_now() + 5s));
+    const HttpCallResult answer =
+        world.run(async_http_call(world.services(), make_http_request(spec), mono_now() + 5s));
     if (answer.status != 200) return std::nullopt;
     return json::parse(answer.body).as_array();
   }
@@ -86,8 +86,7 @@ TEST_CASE("an alert lives in Alertmanager as long as its incident, over kills on
     Alert alert = alert_for("oncall");
     alert.severity = Severity::warning;
     world.notifiers->send(alert);
-    world.run_until("a first try that failed",
-                    [&] { return world.status("oncall").failed == 1; });
+    world.run_until("a first try that failed", [&] { return world.status("oncall").failed == 1; });
     CHECK(world.status("oncall").last_error.find("refused") != std::string::npos);
     CHECK(world.status("oncall").queued == 1);
 
@@ -117,7 +116,8 @@ TEST_CASE("an alert lives in Alertmanager as long as its incident, over kills on
     // Refreshed: each end lies further on.
     const std::string end = text_at(seen, "/endsAt");
     const int puts = outbox.puts;
-    world.run_until("a refresh", [&] { return text_at(there.active(world)->at(0), "/endsAt") > end; });
+    world.run_until("a refresh",
+                    [&] { return text_at(there.active(world)->at(0), "/endsAt") > end; });
     CHECK(outbox.puts == puts);
     CHECK(world.status("oncall").queued == 0);
     CHECK(world.status("oncall").open == 1);
@@ -155,7 +155,8 @@ TEST_CASE("what closed while nobody ran is resolved at the next start: no zombie
   World world(loop, after_kill, to(there));
   world.notifiers->restore(after_kill.rows());
   world.notifiers->reconcile({IncidentId{8}});
-  world.run_until("one is over", [&] { return there.has_active(world, 1); }, 2s);
+  world.run_until(
+      "one is over", [&] { return there.has_active(world, 1); }, 2s);
   CHECK(text_at(there.active(world)->at(0), "/labels/incident") == "8");
   CHECK(after_kill.size() == 1);
 }

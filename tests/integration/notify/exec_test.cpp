@@ -67,7 +67,8 @@ TEST_CASE("a command that hangs is killed when we stop, and its alert is kept") 
   Outbox outbox;
   const MonoTime started = mono_now();
   {
-    World world(loop, outbox, script(place, "cd \"$(dirname \"$0\")\"; echo $$ > pid; sleep 60 & wait\n"));
+    World world(loop, outbox,
+                script(place, "cd \"$(dirname \"$0\")\"; echo $$ > pid; sleep 60 & wait\n"));
     world.notifiers->send(alert_for("n"));
     world.run_until("it runs", [&] { return !place.read("pid").empty(); });
   }

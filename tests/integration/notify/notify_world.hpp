@@ -54,8 +54,8 @@ class World {
   /// `loop` may be shared with receivers, which outlive the world.
   World(asio::io_context& loop, Outbox& outbox, const Specs& specs)
       : loop_(loop), resolver_(loop.get_executor()) {
-    NotifySurroundings around{{loop.get_executor(), resolver_, tls_}, "web-1", outbox.store(),
-                              {}, {}, {}};
+    NotifySurroundings around{
+        {loop.get_executor(), resolver_, tls_}, "web-1", outbox.store(), {}, {}, {}};
     around.spawn = [this](asio::awaitable<void> task) { spawn(std::move(task)); };
     around.random = [] { return 0.5; };
     around.warn = [this](const std::string& line) { warnings.push_back(line); };
@@ -115,12 +115,12 @@ class World {
   void spawn(asio::awaitable<void> task) {
     tasks_.emplace_back();
     const auto self = std::prev(tasks_.end());
-    asio::co_spawn(loop_, std::move(task),
-                   asio::bind_cancellation_slot(self->signal.slot(),
-                                                [this, self](std::exception_ptr error) {
-                                                  tasks_.erase(self);
-                                                  if (error) std::rethrow_exception(error);
-                                                }));
+    asio::co_spawn(
+        loop_, std::move(task),
+        asio::bind_cancellation_slot(self->signal.slot(), [this, self](std::exception_ptr error) {
+          tasks_.erase(self);
+          if (error) std::rethrow_exception(error);
+        }));
   }
 
   asio::io_context& loop_;

@@ -40,8 +40,9 @@ struct Rules {
 };
 
 std::size_t characters(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 bool is_json_post(const Received& request) {
@@ -55,9 +56,9 @@ void check_payload(Rules& rules, const json::object& payload) {
   const std::string summary = text_in(payload, "summary");
   rules.want(!summary.empty() && characters(summary) <= 1024, "payload.summary: 1 to 1024");
   rules.want(!text_in(payload, "source").empty(), "payload.source is required");
-  rules.want(severity == "critical" || severity == "error" || severity == "warning" ||
-                 severity == "info",
-             "payload.severity: critical, error, warning or info");
+  rules.want(
+      severity == "critical" || severity == "error" || severity == "warning" || severity == "info",
+      "payload.severity: critical, error, warning or info");
   const json::value* details = payload.if_contains("custom_details");
   rules.want(details == nullptr || details->is_object(), "custom_details is an object");
   const std::string timestamp = text_in(payload, "timestamp");
@@ -233,7 +234,8 @@ Receiver::Answer slack_api_rules(std::vector<std::string>& breaches, std::string
     rules.want(update || request.target == "/api/chat.postMessage", "a method of the API");
     std::string error;
     if (!rules.breach.empty()) error = "invalid_arguments";
-    if (given == request.headers.end() || given->second != "Bearer " + token) error = "invalid_auth";
+    if (given == request.headers.end() || given->second != "Bearer " + token)
+      error = "invalid_auth";
     if (update && error.empty()) {
       const bool there = text_in(message, "channel") == "C0123" && *posted > 0 &&
                          text_in(message, "ts") == "1700000000." + std::to_string(*posted);
@@ -242,8 +244,8 @@ Receiver::Answer slack_api_rules(std::vector<std::string>& breaches, std::string
     if (!rules.breach.empty()) breaches.push_back(rules.breach);
     if (!error.empty()) return Reply{200, R"({"ok":false,"error":")" + error + "\"}"};
     if (!update) ++*posted;
-    return Reply{200, R"({"ok":true,"channel":"C0123","ts":"1700000000.)" +
-                          std::to_string(*posted) + "\"}"};
+    return Reply{
+        200, R"({"ok":true,"channel":"C0123","ts":"1700000000.)" + std::to_string(*posted) + "\"}"};
   };
 }
 

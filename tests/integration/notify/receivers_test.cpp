@@ -1,5 +1,5 @@
-// Against receivers that hold each request against PagerDuty's and Slack's published rules, that are
-// overloaded, that refuse for good, and that never answer.
+// Against receivers that hold each request against PagerDuty's and Slack's published rules, that
+// are overloaded, that refuse for good, and that never answer.
 #include <catch2/catch.hpp>
 
 #include "probes/http_call.hpp"
@@ -49,7 +49,8 @@ Alert big_alert() {
   alert.summary = std::string(4000, '&');
   alert.subject = std::string(3000, '<');
   for (int i = 0; i < 80; ++i) {
-    alert.annotations.emplace_back("attempt " + std::to_string(i), std::string(700, '>') + "\x01\xFF");
+    alert.annotations.emplace_back("attempt " + std::to_string(i),
+                                   std::string(700, '>') + "\x01\xFF");
   }
   return alert;
 }
@@ -239,15 +240,16 @@ TEST_CASE("a receiver that never answers delays nobody else, and is given up at 
   Receiver silent(loop, [](const Received&) { return Reply{0, "", {}, true}; });
   Receiver there(loop, pagerduty_rules(breaches, routing_key));
   Outbox outbox;
-  World world(loop, outbox,
-              {{NotifierName("n"), webhook_at(silent)},
-               {NotifierName("oncall"), pagerduty_at(there)}});
+  World world(
+      loop, outbox,
+      {{NotifierName("n"), webhook_at(silent)}, {NotifierName("oncall"), pagerduty_at(there)}});
   const MonoTime started = mono_now();
   for (std::uint64_t i = 1; i <= 50; ++i) {
     world.notifiers->send(alert_for("n", i));
     world.notifiers->send(alert_for("oncall", i));
   }
-  world.run_until("the others", [&] { return world.status("oncall").delivered == 50; }, 5s);
+  world.run_until(
+      "the others", [&] { return world.status("oncall").delivered == 50; }, 5s);
   CHECK(silent.received.size() == 1);
   CHECK(world.status("n").queued == 50);
   world.run_until("the deadline", [&] { return world.status("n").failed == 1; });

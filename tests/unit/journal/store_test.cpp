@@ -150,7 +150,8 @@ TEST_CASE_METHOD(Fixture, "a journal of a newer pointsman is left as it is") {
   const auto failed = store.open(wall_now(), notices);
   REQUIRE(failed);
   CHECK(failed->trouble == StoreTrouble::newer);
-  CHECK_THAT(failed->text, Catch::Contains("schema 99; this one knows " + std::to_string(journal_schema)));
+  CHECK_THAT(failed->text,
+             Catch::Contains("schema 99; this one knows " + std::to_string(journal_schema)));
   CHECK(contents_of(file) == before);
   CHECK(files_named(folder.path, "damaged").empty());
 }

@@ -62,8 +62,8 @@ TEST_CASE("PagerDuty: a trigger has what it must have, within the limits") {
   Alert alert = some_alert();
   alert.summary = std::string(3000, 'x');
   const OutboxEntry entry = make_entry(alert, noon, noon);
-  const json::value body = parsed(
-      pagerduty_body(entry, some_context(), PagerdutyAction::trigger, Secret("R0UT1NG")));
+  const json::value body =
+      parsed(pagerduty_body(entry, some_context(), PagerdutyAction::trigger, Secret("R0UT1NG")));
   CHECK(text_at(body, "/routing_key") == "R0UT1NG");
   CHECK(text_at(body, "/event_action") == "trigger");
   CHECK(text_at(body, "/dedup_key") == "pointsman/web-1/PointsmanIncident/7");

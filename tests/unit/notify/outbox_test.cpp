@@ -1,5 +1,5 @@
-// Entries of the outbox: what stays fixed, what counts as new, the limits, and the way to the journal
-// and back.
+// Entries of the outbox: what stays fixed, what counts as new, the limits, and the way to the
+// journal and back.
 #include <catch2/catch.hpp>
 
 #include "daemon/notify/outbox.hpp"

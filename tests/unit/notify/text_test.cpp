@@ -13,8 +13,8 @@ TEST_CASE("text is made valid UTF-8 without control characters") {
   const std::string bad = "\xEF\xBF\xBD";
   CHECK(clean_text("\xFF") == bad);
   CHECK(clean_text("a\xC3") == "a" + bad);
-  CHECK(clean_text("\xC0\xAF") == bad + bad);              // overlong
-  CHECK(clean_text("\xED\xA0\x80") == bad + bad + bad);    // a surrogate
+  CHECK(clean_text("\xC0\xAF") == bad + bad);            // overlong
+  CHECK(clean_text("\xED\xA0\x80") == bad + bad + bad);  // a surrogate
 }
 
 TEST_CASE("text is cut by UTF-16 units, never within a character") {

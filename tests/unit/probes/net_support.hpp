@@ -198,8 +198,8 @@ class BlackHole {
       socket.non_blocking(true);
       // Not Asio's connect: it waits for the answer, whatever the socket's mode.
       const auto there = listener_.local_endpoint();
-      static_cast<void>(::connect(socket.native_handle(), there.data(),
-                                  static_cast<socklen_t>(there.size())));
+      static_cast<void>(
+          ::connect(socket.native_handle(), there.data(), static_cast<socklen_t>(there.size())));
     }
   }
   std::uint16_t port() const { return listener_.local_endpoint().port(); }

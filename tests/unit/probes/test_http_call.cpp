@@ -77,7 +77,8 @@ TEST_CASE("who was asked and did not answer may have heard it") {
     CHECK(result.reason == Reason::protocol_error);
   }
   SECTION("the status came, the body never ended") {
-    RawServer server(world.loop, trickling("HTTP/1.1 202 OK\r\nContent-Length: 99999\r\n\r\n", "x"));
+    RawServer server(world.loop,
+                     trickling("HTTP/1.1 202 OK\r\nContent-Length: 99999\r\n\r\n", "x"));
     const HttpCallResult result = call(world, http_to(server.port()), 100ms);
     CHECK(result.status == 202);
     CHECK(result.reason == Reason::timeout);
@@ -87,7 +88,8 @@ TEST_CASE("who was asked and did not answer may have heard it") {
 TEST_CASE("a body is kept up to its limit") {
   NetWorld world;
   const std::string big(200 * 1024, 'x');
-  RawServer server(world.loop, answering("HTTP/1.1 200 OK\r\nContent-Length: 204800\r\n\r\n" + big));
+  RawServer server(world.loop,
+                   answering("HTTP/1.1 200 OK\r\nContent-Length: 204800\r\n\r\n" + big));
   const HttpCallResult result = call(world, http_to(server.port()));
   CHECK(result.status == 200);
   CHECK(result.body.size() == HttpResponseReader::body_limit);
@@ -116,8 +118,8 @@ TEST_CASE("URLs become specs, or are refused without being quoted") {
 
 TEST_CASE("Retry-After counts only as a whole number of seconds") {
   HttpCallResult answer;
-  for (const char* wrong : {"", "soon", "1.5", "-1", "7 ", "99999999999",
-                            "Wed, 21 Oct 2026 07:28:00 GMT"}) {
+  for (const char* wrong :
+       {"", "soon", "1.5", "-1", "7 ", "99999999999", "Wed, 21 Oct 2026 07:28:00 GMT"}) {
     answer.headers = {{"Retry-After", wrong}};
     CHECK_FALSE(retry_after_of(answer));
   }
@@ -136,8 +138,7 @@ TEST_CASE("signatures are HMAC-SHA256 over timestamp, dot and body") {
   CHECK(spec.headers[0].first == "X-Pointsman-Timestamp");
   CHECK(spec.headers[0].second.reveal() == "1700000000");
   CHECK(spec.headers[1].first == "X-Pointsman-Signature");
-  CHECK(spec.headers[1].second.reveal() ==
-        "sha256=" + hmac_sha256(Secret("key"), "1700000000.{}"));
+  CHECK(spec.headers[1].second.reveal() == "sha256=" + hmac_sha256(Secret("key"), "1700000000.{}"));
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ TEST_CASE("names are filled in, spaces inside the braces or not") {
 }
 
 TEST_CASE("a template is refused with what is wrong about it") {
-  CHECK(check_notifier_template(R"({"text": "{{summary}} {{annotation.asked}}", "all": {{json}}})"));
+  CHECK(
+      check_notifier_template(R"({"text": "{{summary}} {{annotation.asked}}", "all": {{json}}})"));
   const auto unknown = check_notifier_template("{{state}} {{sumary}}");
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().message.find("{{sumary}}") != std::string::npos);

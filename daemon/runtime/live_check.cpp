@@ -146,7 +146,7 @@ class Looker {
     for (const auto& [name, vias] : config_.vias) {
       for (const Via& via : vias) start_via(name, via);
     }
-    context_.run();
+    if (running_ > 0) context_.run();
     for (const auto& prober : probers_) prober->close();
     look_.state_dir_problems = state_dir_problems(config_.state_dir.string());
     return std::move(look_);
@@ -158,7 +158,7 @@ class Looker {
     if (spec == config_.probes.end()) return;
     probers_.push_back(make_prober(policy.name, spec->second,
                                    {context_.get_executor(), resolver_, tls_contexts_}));
-    asio::co_spawn(context_, async_probe(*probers_.back(), policy), &Looker::rethrow);
+    start(async_probe(*probers_.back(), policy));
   }
 
   asio::awaitable<void> async_probe(Prober& prober, const ProbePolicy& policy) {
@@ -175,7 +175,7 @@ class Looker {
     if (const auto* file = std::get_if<FileVia>(&via)) {
       note(route, "file " + file->path, look_at_file(*file, config_.policy->routes.at(route)));
     } else {
-      asio::co_spawn(context_, async_look_at(route, via), &Looker::rethrow);
+      start(async_look_at(route, via));
     }
   }
 
@@ -199,12 +199,18 @@ class Looker {
     look_.vias.push_back({route, std::move(where), std::move(problems)});
   }
 
-  static void rethrow(const std::exception_ptr& failure) {
-    if (failure) std::rethrow_exception(failure);
+  /// The loop ends with the last of them: a session that a prober keeps would hold it for ever.
+  void start(asio::awaitable<void> task) {
+    ++running_;
+    asio::co_spawn(context_, std::move(task), [this](const std::exception_ptr& failure) {
+      if (--running_ == 0) context_.stop();
+      if (failure) std::rethrow_exception(failure);
+    });
   }
 
   const Config& config_;
   LiveLook look_;
+  std::size_t running_ = 0;
   asio::io_context context_{1};
   Resolver resolver_{context_.get_executor()};
   TlsContexts tls_contexts_;

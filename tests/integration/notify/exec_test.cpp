@@ -1,6 +1,8 @@
 // A command as a notifier: what it is given, and what its end means.
 #include <sys/stat.h>
 
+#include <csignal>
+
 #include <catch2/catch.hpp>
 
 #include <boost/json.hpp>

@@ -55,9 +55,17 @@ ProbeTiming probe_timing(const ProbePolicy& policy, bool watched) {
   return timing;
 }
 
-bool is_watched(const ProbeSpec& spec) {
+ProbeTiming probe_timing(const ProbePolicy& policy, const ProbeSpec& spec) {
   const auto* postgres = std::get_if<PostgresSpec>(&spec);
-  return postgres && postgres->session == SessionUse::kept;
+  const bool is_redis = std::holds_alternative<RedisSpec>(spec);
+  const bool is_kept = postgres && postgres->session == SessionUse::kept;
+  ProbeTiming timing = probe_timing(policy, is_kept || is_redis);
+  if (is_redis) {
+    const ProbeTiming unwatched = probe_timing(policy, false);
+    timing.dead_noticed.worst = unwatched.dead_noticed.worst;
+    timing.dead_down.worst = unwatched.dead_down.worst;
+  }
+  return timing;
 }
 
 // The balancer asks every I, gives up after T, and wants U failed or H good answers in a row:
@@ -84,7 +92,7 @@ Span host_unwell_timing(const Config& config) {
     const auto policy = config.policy->probes.find(name);
     const auto spec = config.probes.find(name);
     if (policy == config.policy->probes.end() || spec == config.probes.end()) continue;
-    const ProbeTiming timing = probe_timing(policy->second, is_watched(spec->second));
+    const ProbeTiming timing = probe_timing(policy->second, spec->second);
     span = slower(span, {.best = std::min(timing.dead_down.best, timing.silent_down.best),
                          .typical = timing.dead_down.typical,
                          .worst = timing.silent_down.worst});

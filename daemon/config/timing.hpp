@@ -24,6 +24,9 @@ struct ProbeTiming {
 };
 /// `watched`: its session is kept and watched, so that a run follows at once when it closes.
 ProbeTiming probe_timing(const ProbePolicy& policy, bool watched);
+/// Of a PostgreSQL session that is kept; of Redis too, but for servers that end idle connections
+/// (`timeout`), which are watched no more: at worst it is not.
+ProbeTiming probe_timing(const ProbePolicy& policy, const ProbeSpec& spec);
 
 /// PostgreSQL's default, and what is recommended to be set on the standbys.
 inline constexpr Duration default_receiver_timeout = std::chrono::seconds{60};
@@ -55,8 +58,6 @@ BalancerTiming balancer_timing(const LoadBalancerSpec& spec);
 
 /// Of the critical services of scope node: from a failure until /health answers 503, slowest probe.
 Span host_unwell_timing(const Config& config);
-
-bool is_watched(const ProbeSpec& spec);
 
 /// From well again until it is seen healthy: of a probe, the slowest of a service's members, a
 /// route. What `verify_within` has to leave time for. No cycles.

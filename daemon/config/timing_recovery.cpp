@@ -10,7 +10,7 @@ Span probe_unwell(const ProbeName& name, const Config& config) {
   const auto policy = config.policy->probes.find(name);
   const auto spec = config.probes.find(name);
   if (policy == config.policy->probes.end() || spec == config.probes.end()) return {};
-  const ProbeTiming timing = probe_timing(policy->second, is_watched(spec->second));
+  const ProbeTiming timing = probe_timing(policy->second, spec->second);
   return {.best = std::min(timing.dead_down.best, timing.silent_down.best),
           .typical = timing.dead_down.typical,
           .worst = std::max(timing.dead_down.worst, timing.silent_down.worst)};

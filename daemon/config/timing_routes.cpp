@@ -103,7 +103,7 @@ RouteTiming route_timing(const RoutePolicy& route, const Config& config) {
     const auto policy = config.policy->probes.find(name);
     const auto spec = config.probes.find(name);
     if (policy == config.policy->probes.end() || spec == config.probes.end()) continue;
-    timing.target = slowest(timing.target, probe_timing(policy->second, is_watched(spec->second)));
+    timing.target = slowest(timing.target, probe_timing(policy->second, spec->second));
   }
   const Duration fast = slowest_of(route, config).fast;
   timing.follow = {.best = Duration{0}, .typical = fast / 2, .worst = fast + wake_grain};

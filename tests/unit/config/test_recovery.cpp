@@ -324,6 +324,21 @@ TEST_CASE("times of a route that drives", "[config]") {
         std::string::npos);
 }
 
+TEST_CASE("times of a Redis route: watched, but not by every server's leave", "[config]") {
+  const Config config = load_text(std::string("routes:") + bud + R"(
+  cache:
+    via: {haproxy: {socket: /h.sock, backend: redis, server: active}}
+    candidates: [cache-a, cache-b]
+    require: master
+    promote: {when: [master_dead], sole_promoter: true}
+)");
+  const RouteTiming timing = route_timing(config.policy->routes.at(RouteName("cache")), config);
+  CHECK(timing.target.dead_noticed.typical == 0s);
+  CHECK(timing.target.dead_noticed.worst == 1060ms);
+  CHECK(timing.drive->dead.typical == 420ms + 10ms + 2ms + 50ms);
+  CHECK(timing.drive->dead.worst == 1060ms + 420ms + 510ms + 100ms + 500ms);
+}
+
 TEST_CASE("times of a ladder", "[config]") {
   const Config config = load_text(std::string("routes:") + bud + R"(
 recovery:

@@ -169,7 +169,14 @@ int App::run() {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
   journal_.set_notice([](const std::string& text) { log_warn("journal: " + text); });
+  const auto add_event = [this](const StoredEvent& e) {
+    events_.add({e.seq, e.at, e.kind, e.subject, e.text, e.details});
+  };
+  journal_.set_event_listener(add_event);
   JournalMemory memory = journal_.open();
+  events_.start_after(memory.last_event);
+  for (const StoredEvent& event : memory.events) add_event(event);
+  memory.events.clear();
   if (const JournalHealth health = journal_.health(); !health.writable) {
     log_warn("the journal can not be written; everything else goes on: " + health.error);
   }
@@ -250,7 +257,6 @@ void App::operator()(const StoreIncident& effect) {
 
 void App::operator()(const Record& record) {
   log_record(record);
-  events_.add(record, wall_now());
   journal_.record(record, wall_now());
 }
 

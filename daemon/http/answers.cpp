@@ -272,7 +272,7 @@ Answer Answers::events(const Request& request) const {
   const std::uint64_t last = source_.last_event ? source_.last_event() : 0;
   if (limit) {
     const std::size_t count = std::min<std::uint64_t>(*limit, most_events);
-    const std::uint64_t after = since.value_or(last > count ? last - count : 0);
+    const std::uint64_t after = since ? *since : before_newest(source_, count);
     return json_answer(200, events_document(source_, after, count));
   }
   // A browser that comes back asks with its first address and says in this field where it is.

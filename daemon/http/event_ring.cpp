@@ -14,20 +14,27 @@ std::string cut(const std::string& text) {
 }  // namespace
 
 void EventRing::add(const Record& record, WallTime at) {
+  add({last_ + 1, at, std::string(to_text(record.kind)), record.subject, record.text,
+       record.details});
+}
+
+void EventRing::add(StoredEventView event) {
+  event.text = cut(event.text);
+  for (auto& [name, value] : event.details) value = cut(value);
   if (events_.size() >= event_ring_entries) events_.pop_front();
-  StoredEventView event{++last_,          at, std::string(to_text(record.kind)), record.subject,
-                        cut(record.text), {}};
-  for (const auto& [name, value] : record.details) event.details.emplace_back(name, cut(value));
-  events_.push_back(std::move(event));
+  last_ = std::max(last_, event.seq);
+  events_.insert(after(event.seq), std::move(event));
+}
+
+std::deque<StoredEventView>::const_iterator EventRing::after(std::uint64_t seq) const {
+  return std::upper_bound(events_.begin(), events_.end(), seq,
+                          [](std::uint64_t number, const auto& one) { return number < one.seq; });
 }
 
 std::vector<StoredEventView> EventRing::since(std::uint64_t seq, std::size_t limit) const {
-  if (seq >= last_ || events_.empty()) return {};
-  const std::uint64_t first = events_.front().seq;
-  const std::size_t skip = seq < first ? 0 : static_cast<std::size_t>(seq - first + 1);
-  const std::size_t count = std::min(limit, events_.size() - std::min(skip, events_.size()));
-  const auto begin = events_.begin() + static_cast<std::ptrdiff_t>(skip);
-  return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+  const auto begin = after(seq);
+  const auto there = static_cast<std::size_t>(events_.end() - begin);
+  return {begin, begin + static_cast<std::ptrdiff_t>(std::min(limit, there))};
 }
 
 }  // namespace pointsman

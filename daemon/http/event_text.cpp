@@ -1,6 +1,7 @@
 #include "daemon/http/event_text.hpp"
 
 #include <iterator>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,12 @@ void append_gap(std::string& out, std::uint64_t after, std::uint64_t next) {
                  next);
 }
 
+/// Are there events after `after` that are no longer in memory? Holes between numbers are none.
+bool is_gap(const HttpSource& source, std::uint64_t after) {
+  const auto oldest = source.events_since(0, 1);
+  return !oldest.empty() && after + 1 < oldest.front().seq;
+}
+
 }  // namespace
 
 bool append_events(std::string& out, const HttpSource& source, std::uint64_t& after) {
@@ -37,7 +44,7 @@ bool append_events(std::string& out, const HttpSource& source, std::uint64_t& af
   }
   const auto events = source.events_since(after, event_batch);
   if (events.empty()) return false;
-  if (events.front().seq != after + 1) append_gap(out, after, events.front().seq);
+  if (is_gap(source, after)) append_gap(out, after, events.front().seq);
   JsonWriter json;
   for (const StoredEventView& event : events) {
     write_event(json, event);
@@ -49,6 +56,14 @@ bool append_events(std::string& out, const HttpSource& source, std::uint64_t& af
   return true;
 }
 
+std::uint64_t before_newest(const HttpSource& source, std::size_t count) {
+  if (!source.events_since) return 0;
+  const auto all = source.events_since(0, std::numeric_limits<std::size_t>::max());
+  if (all.empty()) return 0;
+  if (all.size() <= count) return all.front().seq - 1;
+  return all[all.size() - count - 1].seq;
+}
+
 std::string events_document(const HttpSource& source, std::uint64_t after, std::size_t limit) {
   std::vector<StoredEventView> events;
   std::uint64_t last = 0;
@@ -57,7 +72,7 @@ std::string events_document(const HttpSource& source, std::uint64_t after, std::
     last = source.last_event();
     gap = after > last;
     events = source.events_since(gap ? 0 : after, limit);
-    gap = gap || (!events.empty() && events.front().seq != after + 1);
+    gap = gap || is_gap(source, after);
   }
   JsonWriter json;
   json.begin_object().key("last").unsigned_integer(last).key("gap").boolean(gap);

@@ -17,6 +17,9 @@ inline constexpr std::size_t event_batch_bytes = 64 * 1024;
 /// False: there was nothing new.
 bool append_events(std::string& out, const HttpSource& source, std::uint64_t& after);
 
+/// Where a reader stands who is to get the newest `count`.
+std::uint64_t before_newest(const HttpSource& source, std::size_t count);
+
 /// {"last":n,"gap":bool,"events":[…]}: at most `limit` after `after`.
 std::string events_document(const HttpSource& source, std::uint64_t after, std::size_t limit);
 

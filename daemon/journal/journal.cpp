@@ -23,6 +23,8 @@ void add_runtime_entries(const std::vector<RuntimeEntry>& entries, JournalMemory
                          std::map<RouteName, MemoryRow>& routes) {
   std::set<std::uint64_t> finished;
   std::map<std::uint64_t, Intent> unfinished;
+  std::map<KeptKey, KeptRow> kept;
+  for (auto& row : memory.kept) kept.insert_or_assign({row.kind, row.name}, std::move(row));
   for (auto& intent : memory.unfinished) unfinished.emplace(intent.id, intent);
   for (const auto& entry : entries) {
     if (entry.intent) unfinished.emplace(entry.intent->id, *entry.intent);
@@ -31,6 +33,11 @@ void add_runtime_entries(const std::vector<RuntimeEntry>& entries, JournalMemory
       const auto [known, is_new] = routes.emplace(row.memory.route, row);
       if (!is_new && row.supersedes(known->second)) known->second = row;
     }
+    if (entry.kept) kept.insert_or_assign({entry.kept->kind, entry.kept->name}, *entry.kept);
+  }
+  memory.kept.clear();
+  for (auto& [key, row] : kept) {
+    if (!row.document.empty()) memory.kept.push_back(std::move(row));
   }
   memory.unfinished.clear();
   for (auto& [id, intent] : unfinished) {
@@ -53,6 +60,10 @@ Journal::~Journal() {
 
 void Journal::set_notice(std::function<void(const std::string&)> notice) {
   shared_->notice = std::move(notice);
+}
+
+void Journal::set_event_listener(std::function<void(const StoredEvent&)> listener) {
+  shared_->listener = std::move(listener);
 }
 
 JournalMemory Journal::open() {
@@ -92,7 +103,10 @@ JournalMemory Journal::open() {
       shared.told.error = shared.paths.state_dir.string() + ": the disk does not answer";
       ++shared.told.errors_total;
     }
-    memory = shared.memory;
+    memory = std::move(shared.memory);
+    shared.memory = {};
+    if (!shared.opened) shared.begin_numbers_locked(std::nullopt);
+    memory.last_event = shared.next_seq - 1;
     for (const auto& row : shared.known_memories) routes.emplace(row.memory.route, row);
     shared.next_id = std::max(shared.next_id, shared.highest_intent + 1);
   }
@@ -120,7 +134,7 @@ void Journal::record(const Record& record, WallTime at) {
   if (auto kept = kept_row_of(record.memory, {mono_now(), at})) {
     shared_->push_kept(std::move(*kept), Duration{});
   }
-  shared_->push(std::move(row), route ? Duration{} : Shared::group_wait);
+  shared_->push_event(std::move(row), route ? Duration{} : Shared::group_wait);
 }
 
 /// Often changed within a moment: written together, but for the end.
@@ -136,7 +150,7 @@ void Journal::outbox_put(const NotifierName& notifier, IncidentId incident,
 }
 
 void Journal::outbox_remove(const NotifierName& notifier, IncidentId incident) {
-  shared_->push_kept({"outbox", outbox_key(notifier, incident), "", WallTime{}}, Duration{});
+  shared_->push_kept({"outbox", outbox_key(notifier, incident), "", wall_now()}, Duration{});
 }
 
 void Journal::sample(const Sample& sample, WallTime at) {

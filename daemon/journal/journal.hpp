@@ -4,7 +4,10 @@
 // the record, never the daemon: records wait in a queue of at most `max_queued` and the oldest are
 // dropped, counted, when it is full. Intents are durable before the act: in SQLite within 200 ms,
 // else as a file in the runtime folder, else the caller is told `volatile_only` and acts all the
-// same.
+// same. What stands (the pause, the drain, flags, ladders, incidents, the outbox) is written at
+// once, and into the runtime folder while SQLite can not take it. Every event has a number that
+// grows over restarts; whoever prints events hears of each through set_event_listener, also while
+// nothing can be written.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +43,8 @@ enum class Durability { database, runtime_file, volatile_only };
 /// from.
 struct Intent {
   std::uint64_t id = 0;  ///< unique over restarts: give what next_intent_id() returns
-  std::string subject;   ///< route
-  std::string kind;      ///< "switch"
+  std::string subject;   ///< route or ladder
+  std::string kind;      ///< "switch", "promote", "hook", "demote", "switchover", "step"
   std::string steps;     ///< JSON
   WallTime at{};
 };
@@ -52,12 +55,26 @@ struct KeptRow {
   std::string document;  ///< JSON; empty: it is gone
   WallTime at{};
 };
-/// What a start finds: the last memory of each route, and intents without an outcome, oldest first.
-/// Both are gathered from SQLite and from the runtime folder.
+
+/// A record with its number; or a line that the journal says of itself, of kind "journal".
+struct StoredEvent {
+  std::uint64_t seq = 0;
+  WallTime at{};
+  std::string kind, subject, text;
+  std::vector<std::pair<std::string, std::string>> details;
+};
+
+/// What a start finds: the last memory of each route, intents without an outcome, oldest first, and
+/// what stands. All are gathered from SQLite and from the runtime folder. Of the closed incidents
+/// only the newest `closed_incidents` are read.
 struct JournalMemory {
+  static constexpr int closed_incidents = 200, newest_events = 1000;
+
   std::vector<RouteMemory> routes;
   std::vector<Intent> unfinished;
-  std::vector<KeptRow> kept;  ///< kept_json.hpp reads them
+  std::vector<KeptRow> kept;        ///< kept_json.hpp reads them
+  std::vector<StoredEvent> events;  ///< the newest, oldest first
+  std::uint64_t last_event = 0;     ///< the events of this life have greater numbers
 };
 
 class Journal {
@@ -84,11 +101,16 @@ class Journal {
   /// Set before open(), whose lines come once the loop runs.
   void set_notice(std::function<void(const std::string&)> notice);
 
+  /// Told of each event when it has its number, on the executor's thread: of a record within
+  /// record(), of the journal's own lines soon. Set before open().
+  void set_event_listener(std::function<void(const StoredEvent&)> listener);
+
   /// Unique over restarts also without the database: the start's wall-clock milliseconds times
   /// 1024, then counted up. Stays below 2^53, so that any JSON reader keeps it whole.
   std::uint64_t next_intent_id();
   void record(const Record& record, WallTime at);
-  /// As it is now; the last of each is kept, the newest 2,000 for at most 400 days.
+  /// As it is now; the last of each is kept, the newest 2,000 for at most 400 days. Its opening and
+  /// its end are written at once, what comes in between within half a second.
   void incident(const Incident& incident, WallTime at);
   /// The notifiers' outbox: one document for each notifier and incident.
   void outbox_put(const NotifierName& notifier, IncidentId incident, const std::string& document,

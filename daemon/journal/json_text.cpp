@@ -23,6 +23,20 @@ std::string details_json(const std::vector<std::pair<std::string, std::string>>&
   return json::serialize(object);
 }
 
+std::vector<std::pair<std::string, std::string>> details_of_json(const std::string& text) {
+  json::parse_options options;
+  options.allow_invalid_utf8 = true;
+  boost::system::error_code ec;
+  const auto parsed = json::parse(text, ec, {}, options);
+  std::vector<std::pair<std::string, std::string>> details;
+  if (ec || !parsed.is_object()) return details;
+  for (const auto& member : parsed.get_object()) {
+    if (!member.value().is_string()) continue;
+    details.emplace_back(std::string(member.key()), std::string(member.value().get_string()));
+  }
+  return details;
+}
+
 std::string facts_json(const Facts& facts) {
   json::object object;
   for_each_fact(facts, [&object](std::string_view name, const FactValue& fact) {

@@ -13,6 +13,8 @@ namespace pointsman {
 
 /// An object; where a name comes twice its values are joined with "; ".
 std::string details_json(const std::vector<std::pair<std::string, std::string>>& details);
+/// Nothing where it is not an object; what is no text is left out.
+std::vector<std::pair<std::string, std::string>> details_of_json(const std::string& text);
 /// An object with each fact under the name that HTTP prints too.
 std::string facts_json(const Facts& facts);
 /// An array of names.

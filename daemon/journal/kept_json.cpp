@@ -36,7 +36,8 @@ json::object of(const LadderMemory& ladder, const Clocks& now) {
                       {"incident", static_cast<std::uint64_t>(ladder.incident)},
                       {"action", static_cast<std::uint64_t>(ladder.action)},
                       {"phase_since", stored(ladder.phase_since, now)},
-                      {"cooldown_until", stored(ladder.cooldown_until, now)}};
+                      {"cooldown_until", stored(ladder.cooldown_until, now)},
+                      {"fingerprint", ladder.fingerprint}};
   json::array runs;
   for (const MonoTime run : ladder.runs) runs.emplace_back(stored(run, now));
   object["runs"] = std::move(runs);
@@ -93,8 +94,14 @@ json::array told_json(const Incident& incident) {
   return array;
 }
 
-// --- reading: Boost.JSON's at() and as_...() throw; the file may be anybody's
-// ---------------------
+// --- reading: Boost.JSON's at() and as_...() throw; the file may be anybody's --------------------
+
+/// What a server or a hook said stands in here as it came, which may be no UTF-8.
+json::value parsed(const std::string& document) {
+  json::parse_options options;
+  options.allow_invalid_utf8 = true;
+  return json::parse(document, {}, options);
+}
 
 std::string text(const json::object& object, std::string_view name) {
   return std::string(object.at(name).as_string());
@@ -139,6 +146,7 @@ LadderMemory ladder_of(const std::string& name, const json::object& o, const Clo
   ladder.phase_since = time(o.at("phase_since"), now);
   ladder.cooldown_until = maybe_time(o.at("cooldown_until"), now);
   for (const auto& run : o.at("runs").as_array()) ladder.runs.push_back(time(run, now));
+  if (const auto* print = o.if_contains("fingerprint")) ladder.fingerprint = print->as_string();
   return ladder;
 }
 
@@ -220,7 +228,7 @@ Incident incident_of(const json::object& o, const Clocks& now) {
 
 /// Fills what the row is about into `restored`. Throws where it is not ours.
 void restore_row(const KeptRow& row, const Clocks& now, MemoryRestored& restored) {
-  const json::value value = json::parse(row.document);
+  const json::value value = parsed(row.document);
   const json::object& o = value.as_object();
   if (row.kind == "ladder") restored.ladders.push_back(ladder_of(row.name, o, now));
   if (row.kind == "flag") restored.flags.push_back(flag_of(row.name, o, now));
@@ -310,11 +318,15 @@ KeptRow kept_row_of(const Incident& incident, Clocks now) {
 
 std::optional<Incident> incident_of_json(const std::string& document, Clocks now) {
   try {
-    const json::value value = json::parse(document);
+    const json::value value = parsed(document);
     return incident_of(value.as_object(), now);
   } catch (const std::exception&) {
     return std::nullopt;
   }
+}
+
+bool is_over(const KeptRow& row) {
+  return row.kind == "incident" && row.document.find(closed_mark) != std::string::npos;
 }
 
 std::string outbox_key(const NotifierName& notifier, IncidentId incident) {

@@ -26,6 +26,11 @@ struct Clocks {
 std::optional<KeptRow> kept_row_of(const Memory& memory, Clocks now);
 KeptRow kept_row_of(const Incident& incident, Clocks now);
 std::optional<Incident> incident_of_json(const std::string& document, Clocks now);
+/// A closed incident: a record of the past, which nothing depends on.
+bool is_over(const KeptRow& row);
+/// What a closed incident's document has in it: no other's, since within a text the quotes are
+/// escaped.
+inline constexpr const char* closed_mark = R"("state":"closed")";
 
 /// "oncall/12".
 std::string outbox_key(const NotifierName& notifier, IncidentId incident);
@@ -38,6 +43,7 @@ std::vector<OutboxDocument> outbox_of(const JournalMemory& memory);
 
 /// Everything that the engine is to be told of, but for the promotions in doubt. Incidents: the
 /// open ones and the newest `closed_limit` of the others.
-MemoryRestored restored_of(const JournalMemory& memory, Clocks now, std::size_t closed_limit = 200);
+MemoryRestored restored_of(const JournalMemory& memory, Clocks now,
+                           std::size_t closed_limit = JournalMemory::closed_incidents);
 
 }  // namespace pointsman

@@ -19,6 +19,7 @@ struct EventRow {
   std::string kind;  ///< a RecordKind's word, or "journal" for what is said of itself
   std::string subject, text;
   std::vector<std::pair<std::string, std::string>> details;
+  std::uint64_t seq = 0;  ///< given when it is queued
 };
 
 struct SampleRow {

@@ -7,6 +7,8 @@
 #include <system_error>
 #include <thread>
 
+#include <fmt/format.h>
+
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -54,6 +56,13 @@ json::object json_of(const MemoryRow& row) {
           {"replaced", targets_json(row.memory.replaced)}};
 }
 
+json::object json_of(const KeptRow& row) {
+  return {{"kind", row.kind},
+          {"name", row.name},
+          {"document", row.document},
+          {"at_ms", milliseconds(row.at)}};
+}
+
 std::string text_of(const json::value& value) {
   return std::string(value.as_string());
 }
@@ -81,16 +90,24 @@ MemoryRow memory_of(const json::value& v) {
           wall_of(v.at("at_ms"))};
 }
 
+KeptRow kept_of(const json::value& v) {
+  return {text_of(v.at("kind")), text_of(v.at("name")), text_of(v.at("document")),
+          wall_of(v.at("at_ms"))};
+}
+
 /// Fills the entry from its raw text. False: that is not ours.
 bool parse(RuntimeEntry& entry) {
   try {  // Boost.JSON's at() and as_...() throw; the file may have been written by anybody
-    const auto document = json::parse(entry.raw);
+    json::parse_options options;
+    options.allow_invalid_utf8 = true;  // what a server or a hook said stands in here as it came
+    const auto document = json::parse(entry.raw, {}, options);
     const auto& object = document.as_object();
     if (const auto* intent = object.if_contains("intent")) entry.intent = intent_of(*intent);
     if (const auto* outcome = object.if_contains("outcome")) entry.outcome = outcome_of(*outcome);
     if (const auto* routes = object.if_contains("routes")) {
       for (const auto& route : routes->as_array()) entry.memories.push_back(memory_of(route));
     }
+    if (const auto* kept = object.if_contains("kept")) entry.kept = kept_of(*kept);
     return true;
   } catch (const std::exception&) {
     return false;
@@ -130,6 +147,28 @@ fs::path RuntimeFolder::file_of(std::uint64_t id) const {
   return folder_ / (std::to_string(id) + ".json");
 }
 
+/// Any name makes a file's name, and no two the same one but for absurdly long ones.
+fs::path RuntimeFolder::file_of(const KeptRow& row) const {
+  constexpr std::size_t max_name = 200;
+  std::string name;
+  for (const char c : row.name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_';
+    name += plain ? std::string(1, c)
+                  : fmt::format("%{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+  }
+  if (name.size() > max_name) {
+    name = fmt::format("{}+{:x}", name.substr(0, max_name), std::hash<std::string>{}(row.name));
+  }
+  return folder_ / fmt::format("kept-{}-{}.json", row.kind, name);
+}
+
+std::size_t RuntimeFolder::count_files() const {
+  std::error_code ec;
+  const auto files = std::distance(fs::directory_iterator(folder_, ec), fs::directory_iterator{});
+  return ec ? 0 : static_cast<std::size_t>(files);
+}
+
 bool RuntimeFolder::write(const fs::path& file, const std::string& text) {
   std::error_code ec;
   fs::create_directories(folder_, ec);
@@ -163,13 +202,11 @@ void RuntimeFolder::keep_outcome(OutcomeRow outcome) {
   enqueue([this, outcome = std::move(outcome)] {
     const std::lock_guard lock(files_);
     const auto file = file_of(outcome.intent_id);
-    RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}};
+    RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}, {}};
     json::object object;
     if (parse(entry) && entry.intent) object["intent"] = json_of(*entry.intent);
     object["outcome"] = json_of(outcome);
-    std::error_code ec;
-    const auto files = std::distance(fs::directory_iterator(folder_, ec), fs::directory_iterator{});
-    if (ec || static_cast<std::size_t>(files) < max_files) {
+    if (count_files() < max_files) {
       write(file, json::serialize(object));
     } else {
       ::unlink(file.c_str());  // an act that has ended needs no file
@@ -184,6 +221,28 @@ void RuntimeFolder::keep_memory(MemoryRow memory) {
     json::array routes;
     for (const auto& [name, row] : memories_) routes.push_back(json_of(row));
     write(folder_ / "routes.json", json::serialize(json::object{{"routes", std::move(routes)}}));
+  });
+}
+
+void RuntimeFolder::write_kept(const KeptRow& row) {
+  const std::lock_guard lock(files_);
+  const auto file = file_of(row);
+  const auto text = json::serialize(json::object{{"kept", json_of(row)}});
+  if (text.size() > max_bytes) return;
+  const auto before = contents(file);
+  if (before == text) return;
+  const bool is_story = row.kind == "incident" || row.kind == "outbox";
+  if (!before && count_files() >= (is_story ? max_stories : max_files)) return;
+  write(file, text);
+}
+
+void RuntimeFolder::keep_kept(std::vector<KeptRow> rows, std::function<bool()> wanted) {
+  if (rows.empty()) return;
+  enqueue([this, rows = std::move(rows), wanted = std::move(wanted)] {
+    for (const auto& row : rows) {
+      if (!wanted()) return;
+      write_kept(row);
+    }
   });
 }
 
@@ -206,7 +265,7 @@ std::vector<RuntimeEntry> RuntimeFolder::read() {
       other = other || entries.size() >= max_files;
       continue;
     }
-    RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}};
+    RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}, {}};
     if (parse(entry)) entries.push_back(std::move(entry));
   }
   std::sort(entries.begin(), entries.end(),
@@ -218,6 +277,11 @@ std::vector<RuntimeEntry> RuntimeFolder::read() {
 void RuntimeFolder::remove(const RuntimeEntry& entry) {
   const std::lock_guard lock(files_);
   if (contents(entry.file) == entry.raw) ::unlink(entry.file.c_str());
+}
+
+void RuntimeFolder::forget(const KeptRow& row) {
+  const std::lock_guard lock(files_);
+  ::unlink(file_of(row).c_str());
 }
 
 bool RuntimeFolder::enqueue(std::function<void()> job) {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/journal/kept_json.hpp"
 #include "probes/clock.hpp"
 
 namespace pointsman {
@@ -20,7 +21,19 @@ void Journal::Shared::push(RecordRow row, Duration patience) {
   push_locked(std::move(row), patience);
 }
 
+void Journal::Shared::push_event(EventRow row, Duration patience) {
+  StoredEvent event;
+  if (listener) event = {0, row.at, row.kind, row.subject, row.text, row.details};
+  {
+    const std::lock_guard lock(mutex);
+    event.seq = next_seq;
+    push_locked(std::move(row), patience);
+  }
+  if (listener) listener(event);
+}
+
 void Journal::Shared::push_locked(RecordRow row, Duration patience) {
+  if (auto* event = std::get_if<EventRow>(&row); event && event->seq == 0) event->seq = next_seq++;
   records.push_back(std::move(row));
   trim_locked();
   wake_by(mono_now() + (records.size() >= prompt_records ? Duration{} : patience));
@@ -44,14 +57,46 @@ void Journal::Shared::push_memory(MemoryRow row) {
 void Journal::Shared::push_kept(KeptRow row, Duration patience) {
   const std::lock_guard lock(mutex);
   KeptKey key{row.kind, row.name};
-  if (row.document.empty()) {
-    known_kept.erase(key);
-  } else {
-    known_kept.insert_or_assign(key, row);
-    while (known_kept.size() > max_kept) known_kept.erase(known_kept.begin());
+  if (known_kept.count(key) == 0) patience = {};
+  remember_kept_locked(row);
+  if (!told.writable || ended || is_stalled_locked(intent_patience)) {
+    runtime->keep_kept({row}, [self = shared_from_this()] { return self->needs_runtime_folder(); });
   }
   kept.insert_or_assign(std::move(key), std::move(row));
+  trim_kept_locked();
   wake_by(mono_now() + patience);
+}
+
+void Journal::Shared::remember_kept_locked(const KeptRow& row) {
+  KeptKey key{row.kind, row.name};
+  if (row.document.empty() || is_over(row)) {
+    known_kept.erase(key);
+  } else {
+    known_kept.insert_or_assign(std::move(key), row);
+  }
+}
+
+/// Stories go first, never what automation rests on.
+void Journal::Shared::trim_kept_locked() {
+  while (kept.size() > max_kept) {
+    auto victim = kept.end();
+    for (const char* kind : {"incident", "outbox"}) {
+      victim = kept.lower_bound({kind, ""});
+      if (victim != kept.end() && victim->first.first == kind) break;
+      victim = kept.end();
+    }
+    if (victim == kept.end()) return;
+    kept.erase(victim);
+    ++told.dropped_total;
+  }
+}
+
+void Journal::Shared::keep_standing_locked() {
+  for (const auto& [route, row] : memories) runtime->keep_memory(row);
+  std::vector<KeptRow> rows;
+  for (const auto& [key, row] : kept) rows.push_back(row);
+  runtime->keep_kept(std::move(rows),
+                     [self = shared_from_this()] { return self->needs_runtime_folder(); });
 }
 
 std::shared_ptr<Waiter> Journal::Shared::push_intent(const Intent& intent) {
@@ -113,6 +158,33 @@ void Journal::Shared::tell(const std::vector<std::string>& lines) {
       if (const auto self = weak.lock(); self && self->notice) self->notice(line);
     });
   }
+}
+
+void Journal::Shared::note_locked(std::string line, Duration patience) {
+  EventRow row{wall_now(), "journal", "", std::move(line), {}, next_seq++};
+  tell_event_locked(row);
+  push_locked(std::move(row), patience);
+}
+
+void Journal::Shared::begin_numbers_locked(std::optional<std::uint64_t> last) {
+  std::uint64_t first = 1;
+  if (!last) {  // beyond any other, whatever happened
+    const auto now = wall_now().time_since_epoch();
+    first =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  } else if (*last > 0) {
+    // The numbers that the last life gave to events which were never written are not given again.
+    first = (*last / seq_step + 2) * seq_step + 1;
+  }
+  next_seq = std::max(next_seq, first);
+}
+
+void Journal::Shared::tell_event_locked(const EventRow& row) {
+  if (closed || !executor) return;
+  StoredEvent event{row.seq, row.at, row.kind, row.subject, row.text, row.details};
+  asio::post(*executor, [weak = weak_from_this(), event = std::move(event)] {
+    if (const auto self = weak.lock(); self && self->listener) self->listener(event);
+  });
 }
 
 void Journal::Shared::wake_by(MonoTime at) {

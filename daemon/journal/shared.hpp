@@ -43,8 +43,9 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   static constexpr Duration stalled_after = std::chrono::seconds{2};
   static constexpr std::size_t max_batch = 1000;       ///< records in one transaction
   static constexpr std::size_t prompt_records = 1000;  ///< that many are written without waiting
-  static constexpr std::size_t max_kept = 5000;  ///< of what stands, remembered for a new file
-  static constexpr int max_bites = 20;           ///< of retention, after one transaction
+  static constexpr std::size_t max_kept = 5000;  ///< of what stands, while it can not be written
+  static constexpr std::uint64_t seq_step = 10'000;  ///< each start begins anew above the last one
+  static constexpr int max_bites = 20;               ///< of retention, after one transaction
   static constexpr std::int64_t max_checked_bytes = 64
                                                     << 20;  ///< a larger file is not read through
 
@@ -52,9 +53,12 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
 
   // --- the loop's thread ---
   void push(RecordRow row, Duration patience);
+  /// Queued, numbered, and told to the listener.
+  void push_event(EventRow row, Duration patience);
   void push_act(ActRow act);
   void push_memory(MemoryRow row);
-  /// Written within `patience`; while SQLite cannot be written the last of each waits here.
+  /// Written within `patience`, what is new at once; while SQLite cannot be written the last of
+  /// each waits here and in the runtime folder.
   void push_kept(KeptRow row, Duration patience);
   /// Nothing: SQLite is known not to answer, and the act was queued only.
   std::shared_ptr<Waiter> push_intent(const Intent& intent);
@@ -74,8 +78,10 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   void check_whole_file();
   StoreStatus write(Batch& batch, bool durable);
   Batch take();
+  void add_held(Batch& whole, const std::vector<RuntimeEntry>& held);
   void put_back(Batch batch);
-  void succeeded(const Batch& batch);
+  /// Of its records, those from `told_already` on are to be told to the listener.
+  void succeeded(const Batch& batch, std::size_t told_already);
   void failed(const StoreFailure& failure, Batch batch);
   EventRow what_was_lost();
   bool stop_or_act_waits();
@@ -84,6 +90,15 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   void complete(std::uint64_t intent_id, std::map<std::uint64_t, std::shared_ptr<Waiter>>& among,
                 bool done);
   void tell(const std::vector<std::string>& lines);
+  /// A line that the journal says of itself: queued as an event, and told to the listener.
+  void note_locked(std::string line, Duration patience);
+  void tell_event_locked(const EventRow& row);
+  /// The first number of this life. `last`: of the life before; nothing: not known.
+  void begin_numbers_locked(std::optional<std::uint64_t> last);
+  void remember_kept_locked(const KeptRow& row);
+  void trim_kept_locked();
+  /// Copies all that waits, or what a write failed to take, into the runtime folder.
+  void keep_standing_locked();
   void push_locked(RecordRow row, Duration patience);
   void wake_by(MonoTime at);
   bool is_stalled_locked(Duration limit) const;
@@ -92,9 +107,10 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
 
   const JournalPaths paths;
   const std::shared_ptr<RuntimeFolder> runtime;
-  Thinning thinning;                               ///< the loop's
-  std::uint64_t next_id = 0;                       ///< the loop's
-  std::function<void(const std::string&)> notice;  ///< the loop's
+  Thinning thinning;                                 ///< the loop's
+  std::uint64_t next_id = 0;                         ///< the loop's
+  std::function<void(const std::string&)> notice;    ///< the loop's
+  std::function<void(const StoredEvent&)> listener;  ///< the loop's
 
   std::mutex mutex;
   std::condition_variable wake;                   ///< the journal's thread waits here
@@ -112,7 +128,9 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   bool started = false, opened = false, stop = false, ended = false, closed = false;
   JournalMemory memory;                   ///< what open_store() found in SQLite
   std::vector<MemoryRow> known_memories;  ///< of each route; written again into a new file
-  std::map<KeptKey, KeptRow> known_kept;  ///< all that stands; written again into a new file
+  /// All that stands but for closed incidents; written again into a new file.
+  std::map<KeptKey, KeptRow> known_kept;
+  std::uint64_t next_seq = 1;  ///< of an event
   std::uint64_t highest_intent = 0;
   JournalHealth told;  ///< queued is counted afresh
   std::uint64_t dropped_reported = 0;
@@ -122,6 +140,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   Store store;
   Duration retry_wait = retry_first;
   MonoTime retention_due{};
+  bool rewrite_known = false;  ///< the file was opened anew: it may be another one
 };
 
 }  // namespace pointsman

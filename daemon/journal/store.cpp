@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "daemon/journal/json_text.hpp"
-#include "daemon/journal/schema.hpp"
+#include "daemon/journal/kept_json.hpp"
 #include "daemon/journal/store_statements.hpp"
 
 namespace pointsman {
@@ -14,16 +14,14 @@ namespace {
 std::int64_t milliseconds(WallTime at) {
   return at.time_since_epoch().count();
 }
-WallTime wall_of(std::int64_t count) {
-  return WallTime{std::chrono::milliseconds{count}};
-}
 
-bool run(Statement& statement, const EventRow& row) {
+bool run(Statement& statement, const EventRow& row, bool with_number) {
   statement.bind(1, milliseconds(row.at));
   statement.bind(2, row.kind);
   statement.bind(3, row.subject);
   statement.bind(4, row.text);
   statement.bind(5, details_json(row.details));
+  if (with_number) statement.bind(6, static_cast<std::int64_t>(row.seq));
   return statement.run();
 }
 
@@ -86,6 +84,8 @@ Store::Statements::Statements(Database& database)
       commit(database.prepare("COMMIT")),
       rollback(database.prepare("ROLLBACK")),
       event(database.prepare(
+          "INSERT INTO events(at_ms,kind,subject,text,details,seq) VALUES(?,?,?,?,?,?)")),
+      event_anywhere(database.prepare(
           "INSERT INTO events(at_ms,kind,subject,text,details) VALUES(?,?,?,?,?)")),
       sample(database.prepare(
           "INSERT INTO samples(at_ms,probe,outcome,reason,latency_us,message,facts) "
@@ -107,8 +107,8 @@ Store::Statements::Statements(Database& database)
       drop(database.prepare("DELETE FROM kept WHERE kind=? AND name=?")) {}
 
 bool Store::Statements::complete() const {
-  for (const auto* statement :
-       {&begin, &commit, &rollback, &event, &sample, &intent, &outcome, &memory, &keep, &drop}) {
+  for (const auto* statement : {&begin, &commit, &rollback, &event, &event_anywhere, &sample,
+                                &intent, &outcome, &memory, &keep, &drop}) {
     if (!statement->prepared()) return false;
   }
   return true;
@@ -181,6 +181,15 @@ bool Store::passable() {
   }
 }
 
+/// A number that is taken (the start could not read the journal) is not worth an event.
+bool Store::insert_event(const EventRow& row) {
+  auto& to = *statements_;
+  if (row.seq == 0) return run(to.event_anywhere, row, false);
+  if (run(to.event, row, true)) return true;
+  const bool taken = (database_.error().code & 0xff) == SQLITE_CONSTRAINT;
+  return taken && database_.in_transaction() && run(to.event_anywhere, row, false);
+}
+
 bool Store::insert(const Batch& batch) {
   auto& to = *statements_;
   for (const auto& act : batch.acts) {
@@ -197,7 +206,7 @@ bool Store::insert(const Batch& batch) {
   }
   for (const auto& record : batch.records) {
     const bool written = std::holds_alternative<EventRow>(record)
-                             ? run(to.event, std::get<EventRow>(record))
+                             ? insert_event(std::get<EventRow>(record))
                              : run(to.sample, std::get<SampleRow>(record));
     if (!written && !passable()) return false;
   }
@@ -223,8 +232,12 @@ StoreStatus Store::retain(WallTime now, bool& more) {
   };
   constexpr const char* of_a_sequence = "{key} <= (SELECT max({key}) FROM {table}) - {max_rows}";
   constexpr const char* of_a_count = "(SELECT count(*) FROM {table}) > {max_rows}";
+  // Numbers with holes: counted, which takes a while, only where there may be too many.
+  constexpr const char* of_a_sparse_sequence =
+      "(SELECT max({key}) FROM {table}) - (SELECT min({key}) FROM {table}) >= {max_rows} AND "
+      "(SELECT count(*) FROM {table}) > {max_rows}";
   const Rule rules[] = {
-      {"events", "seq", of_a_sequence, events_max_age, events_max_rows},
+      {"events", "seq", of_a_sparse_sequence, events_max_age, events_max_rows},
       {"samples", "seq", of_a_sequence, samples_max_age, samples_max_rows},
       {"intents", "id", of_a_count, acts_max_age, acts_max_rows},
       {"outcomes", "intent_id", of_a_count, acts_max_age, acts_max_rows},
@@ -246,73 +259,16 @@ StoreStatus Store::retain(WallTime now, bool& more) {
     if (auto failed = database_.execute(sql)) return failure(*failed);
     if (sqlite3_changes(database_.handle()) >= retention_bite) more = true;
   }
-  // Of the incidents, the newest; whatever their age, those that are open.
+  // Of the incidents the newest, whatever its age: the next one's number follows it; and those that
+  // are open.
   const auto old_incidents = fmt::format(
-      "DELETE FROM kept WHERE kind='incident' AND document LIKE '%\"state\":\"closed\"%' AND "
-      "(at_ms < {} OR CAST(name AS INTEGER) <= (SELECT max(CAST(name AS INTEGER)) FROM kept WHERE "
-      "kind='incident') - {})",
-      milliseconds(now - incidents_max_age), incidents_max_rows);
+      "WITH newest(id) AS (SELECT max(CAST(name AS INTEGER)) FROM kept WHERE kind='incident') "
+      "DELETE FROM kept WHERE kind='incident' AND document LIKE '%{}%' AND "
+      "CAST(name AS INTEGER) < (SELECT id FROM newest) AND "
+      "(at_ms < {} OR CAST(name AS INTEGER) <= (SELECT id FROM newest) - {})",
+      closed_mark, milliseconds(now - incidents_max_age), incidents_max_rows);
   if (auto failed = database_.execute(old_incidents)) return failure(*failed);
   return {};
-}
-
-StoreStatus Store::read_memory(JournalMemory& memory, std::vector<MemoryRow>& memories) {
-  return read_memory_of(database_, memory, memories);
-}
-
-bool Store::read_memory_immutable(JournalMemory& memory, std::vector<MemoryRow>& memories) {
-  Database database;
-  std::int64_t application = 0;
-  std::int64_t version = 0;
-  return !database.open(file_, OpenMode::immutable) &&
-         !database.read_integer("PRAGMA application_id", application) &&
-         application == journal_application_id &&
-         !database.read_integer("PRAGMA user_version", version) && version == journal_schema &&
-         !read_memory_of(database, memory, memories);
-}
-
-StoreStatus Store::read_memory_of(Database& database, JournalMemory& memory,
-                                  std::vector<MemoryRow>& memories) {
-  const auto failed = [&]() -> StoreStatus {
-    if ((sqlite3_errcode(database.handle()) & 0xff) == SQLITE_DONE) return {};
-    return failure(database.error());
-  };
-  auto* routes = database.prepare(
-      "SELECT route,targets,system_id,timeline,epoch,at_ms,replaced FROM route_memory ORDER BY "
-      "route");
-  if (routes == nullptr) return failure(database.error());
-  {
-    Statement row(routes);
-    while (row.next_row()) {
-      RouteMemory route{RouteName(row.text(0)),
-                        targets_of_json(row.text(1)),
-                        row.text(2),
-                        static_cast<std::uint32_t>(row.integer(3)),
-                        static_cast<std::uint64_t>(row.integer(4)),
-                        targets_of_json(row.text(6))};
-      memories.push_back({std::move(route), wall_of(row.integer(5))});
-    }
-    if (auto error = failed()) return error;
-  }
-  auto* kept = database.prepare("SELECT kind,name,document,at_ms FROM kept ORDER BY kind,name");
-  if (kept == nullptr) return failure(database.error());
-  {
-    Statement row(kept);
-    while (row.next_row()) {
-      memory.kept.push_back({row.text(0), row.text(1), row.text(2), wall_of(row.integer(3))});
-    }
-    if (auto error = failed()) return error;
-  }
-  auto* unfinished = database.prepare(
-      "SELECT id,at_ms,subject,kind,steps FROM intents WHERE id NOT IN "
-      "(SELECT intent_id FROM outcomes) ORDER BY id DESC LIMIT 1000");
-  if (unfinished == nullptr) return failure(database.error());
-  Statement row(unfinished);
-  while (row.next_row()) {
-    memory.unfinished.push_back({static_cast<std::uint64_t>(row.integer(0)), row.text(2),
-                                 row.text(3), row.text(4), wall_of(row.integer(1))});
-  }
-  return failed();
 }
 
 }  // namespace pointsman

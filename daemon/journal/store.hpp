@@ -58,7 +58,8 @@ class Store {
   bool is_in_place() const;
 
   StoreStatus read_memory(JournalMemory& memory, std::vector<MemoryRow>& memories);
-  /// What can be read where nothing can be written (a read-only file system), without its WAL.
+  /// What can be read where nothing can be written (a read-only file system), without its WAL;
+  /// of a file of an older version, which can not be brought up there, what it has.
   bool read_memory_immutable(JournalMemory& memory, std::vector<MemoryRow>& memories);
   /// The highest intent in the file; 0: none.
   std::uint64_t highest_intent() const { return highest_intent_; }
@@ -83,9 +84,13 @@ class Store {
   StoreStatus create();
   StoreStatus migrate();
   StoreStatus prepare_statements();
-  StoreStatus read_memory_of(Database& database, JournalMemory& memory,
+  StoreStatus read_memory_of(Database& database, std::int64_t version, JournalMemory& memory,
                              std::vector<MemoryRow>& memories);
+  /// Reads each row of a question. The answer is no failure where there are no rows.
+  StoreStatus read_rows(Database& database, const std::string& sql,
+                        const std::function<void(const Statement&)>& take);
   bool insert(const Batch& batch);
+  bool insert_event(const EventRow& row);
   bool passable();
   StoreStatus set_durable(bool durable);
   StoreFailure failure(const SqlError& error) const;

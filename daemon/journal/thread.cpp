@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -82,12 +83,14 @@ void Journal::Shared::open_store() {
   const std::lock_guard lock(mutex);
   memory = std::move(found);
   known_memories = std::move(routes);
-  for (const KeptRow& row : memory.kept) known_kept.insert_or_assign({row.kind, row.name}, row);
+  for (const KeptRow& row : memory.kept) remember_kept_locked(row);
+  const bool known = !trouble || memory.last_event > 0;
+  begin_numbers_locked(known ? std::optional(memory.last_event) : std::nullopt);
   highest_intent = store.highest_intent();
   for (const auto& intent : memory.unfinished) {
     highest_intent = std::max(highest_intent, intent.id);
   }
-  for (const auto& line : notices) push_locked(EventRow{now, "journal", "", line, {}}, group_wait);
+  for (const auto& line : notices) note_locked(line, group_wait);
   told.writable = !trouble;
   told.error = trouble ? trouble->text : "";
   if (trouble) {
@@ -120,9 +123,7 @@ void Journal::Shared::check_whole_file() {
   found = store.move_aside(found->text, wall_now(), notices);
   tell(notices);
   const std::lock_guard lock(mutex);
-  for (const auto& line : notices) {
-    push_locked(EventRow{wall_now(), "journal", "", line, {}}, Duration{});
-  }
+  for (const auto& line : notices) note_locked(line, Duration{});
 }
 
 /// A connection that is gone, or whose file was removed or replaced under it, is opened anew. What
@@ -133,17 +134,15 @@ bool Journal::Shared::open_again() {
   if (store.is_open()) notices.push_back("journal.db was removed or replaced: it is opened again");
   const auto trouble = store.open(wall_now(), notices);
   tell(notices);
-  const WallTime now = wall_now();
   {
     const std::lock_guard lock(mutex);
-    for (const auto& line : notices)
-      push_locked(EventRow{now, "journal", "", line, {}}, group_wait);
+    for (const auto& line : notices) note_locked(line, group_wait);
     if (!trouble) {
       for (const auto& row : known_memories) memories.emplace(row.memory.route, row);
-      for (const auto& [key, row] : known_kept) kept.emplace(key, row);
     }
   }
   if (trouble) failed(*trouble, {});
+  if (!trouble) rewrite_known = true;
   return !trouble;
 }
 
@@ -187,10 +186,32 @@ EventRow Journal::Shared::what_was_lost() {
   const std::lock_guard lock(mutex);
   const auto lost = told.dropped_total - dropped_reported;
   auto text = fmt::format("the journal can be written again; {} records were lost meanwhile", lost);
-  EventRow row{wall_now(), "journal", "", std::move(text), {{"lost", std::to_string(lost)}}};
+  EventRow row{wall_now(), "journal", "", std::move(text), {{"lost", std::to_string(lost)}},
+               next_seq++};
   if (unwritable_since) row.details.emplace_back("since", to_rfc3339(*unwritable_since));
   row.details.emplace_back("error", told.error);
   return row;
+}
+
+/// What else is to be written: what the runtime folder holds and, into a file that was opened anew,
+/// all that is known to stand. What waits in the queue is newer than its copy in the folder, and
+/// that is newer than what was known at the start.
+void Journal::Shared::add_held(Batch& whole, const std::vector<RuntimeEntry>& held) {
+  std::set<KeptKey> keys;
+  for (const auto& row : whole.kept) keys.emplace(row.kind, row.name);
+  for (const auto& entry : held) {
+    if (entry.intent) whole.acts.emplace_back(*entry.intent);
+    if (entry.outcome) whole.acts.emplace_back(*entry.outcome);
+    whole.memories.insert(whole.memories.end(), entry.memories.begin(), entry.memories.end());
+    if (entry.kept && keys.emplace(entry.kept->kind, entry.kept->name).second) {
+      whole.kept.push_back(*entry.kept);
+    }
+  }
+  if (!rewrite_known) return;
+  const std::lock_guard lock(mutex);
+  for (const auto& [key, row] : known_kept) {
+    if (keys.insert(key).second) whole.kept.push_back(row);
+  }
 }
 
 /// Drains the queue, a transaction at a time, until it is empty or one fails.
@@ -201,34 +222,37 @@ void Journal::Shared::flush() {
     Batch batch = take();
     std::vector<RuntimeEntry> held;
     if (runtime->may_hold()) held = runtime->read();
-    std::size_t own = batch.records.size();
+    const std::size_t own = batch.records.size();
+    const std::size_t own_kept = batch.kept.size();
     bool reports_loss = false;
     {
       const std::lock_guard lock(mutex);
       reports_loss = !told.writable || told.dropped_total > dropped_reported;
     }
-    if (batch.empty() && held.empty() && !reports_loss) return;
+    if (batch.empty() && held.empty() && !reports_loss && !rewrite_known) return;
 
     Batch whole = std::move(batch);
     const std::size_t own_acts = whole.acts.size();
     const std::size_t own_memories = whole.memories.size();
-    for (const auto& entry : held) {
-      if (entry.intent) whole.acts.emplace_back(*entry.intent);
-      if (entry.outcome) whole.acts.emplace_back(*entry.outcome);
-      whole.memories.insert(whole.memories.end(), entry.memories.begin(), entry.memories.end());
-    }
+    add_held(whole, held);
     if (reports_loss) whole.records.emplace_back(what_was_lost());
 
     const bool durable = !whole.acts.empty() || !whole.memories.empty() || !whole.kept.empty();
     const auto trouble = store.write(whole, durable);
-    whole.acts.resize(own_acts);
-    whole.memories.resize(own_memories);
-    whole.records.resize(own);
     if (trouble) {
+      whole.acts.resize(own_acts);
+      whole.memories.resize(own_memories);
+      whole.kept.resize(own_kept);
+      whole.records.resize(own);
       failed(*trouble, std::move(whole));
       return;
     }
-    succeeded(whole);
+    rewrite_known = false;
+    succeeded(whole, own);
+    whole.kept.resize(own_kept);
+    if (runtime->may_hold()) {
+      for (const auto& row : whole.kept) runtime->forget(row);
+    }
     for (const auto& entry : held) runtime->remove(entry);
     if (!held.empty()) runtime->read();  // sees whether there is more
     const std::lock_guard lock(mutex);
@@ -236,8 +260,15 @@ void Journal::Shared::flush() {
   }
 }
 
-void Journal::Shared::succeeded(const Batch& batch) {
+void Journal::Shared::succeeded(const Batch& batch, std::size_t told_already) {
   const std::lock_guard lock(mutex);
+  for (std::size_t i = told_already; i < batch.records.size(); ++i) {
+    tell_event_locked(std::get<EventRow>(batch.records[i]));
+  }
+  for (const auto& row : batch.kept) {
+    // What came in meanwhile is newer.
+    if (kept.count({row.kind, row.name}) == 0) remember_kept_locked(row);
+  }
   in_flight = 0;
   retry_wait = retry_first;
   told.writable = true;
@@ -275,11 +306,11 @@ void Journal::Shared::failed(const StoreFailure& failure, Batch batch) {
       if (const auto* intent = std::get_if<Intent>(&act))
         complete(intent->id, intent_waiters, false);
     }
-    for (const auto& row : batch.memories) runtime->keep_memory(row);
     for (const auto& act : batch.acts) {
       if (const auto* outcome = std::get_if<OutcomeRow>(&act)) runtime->keep_outcome(*outcome);
     }
     put_back(std::move(batch));
+    keep_standing_locked();
     is_new = told.writable || told.error != failure.text;
     if (told.writable) unwritable_since = wall_now();
     told.writable = false;

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
+#include "daemon/journal/kept_json.hpp"
 #include "daemon/journal/sqlite.hpp"
 #include "probes/clock.hpp"
 #include "tests/unit/journal/folder.hpp"
@@ -56,12 +57,32 @@ Record memory_of(std::uint32_t timeline, std::uint64_t epoch) {
   return record;
 }
 
+Record keeping(Memory memory) {
+  Record record = event_of("an operator did it");
+  record.kind = RecordKind::operation;
+  record.memory = std::move(memory);
+  return record;
+}
+
+FlagMemory flag_of(const std::string& name) {
+  return FlagMemory{FlagName(name), mono_now(), "redis is down", "ladder cache", {}, {}};
+}
+
+Incident incident_of(std::uint64_t id, IncidentState state) {
+  Incident incident;
+  incident.id = IncidentId{id};
+  incident.subject = "route:bud";
+  incident.state = state;
+  return incident;
+}
+
 /// A daemon's part around a journal: the loop, and the two folders.
 struct Daemon {
   Daemon(fs::path state, fs::path runtime)
       : paths{std::move(state), std::move(runtime)},
         journal(new Journal(loop.get_executor(), paths)) {
     journal->set_notice([this](const std::string& line) { notices.push_back(line); });
+    journal->set_event_listener([this](const StoredEvent& event) { told.push_back(event); });
     memory = journal->open();
   }
 
@@ -103,7 +124,10 @@ struct Daemon {
 
   asio::io_context loop{1};
   JournalPaths paths;
+  MemoryRestored restored() const { return restored_of(memory, {mono_now(), wall_now()}); }
+
   std::vector<std::string> notices;
+  std::vector<StoredEvent> told;
   std::unique_ptr<Journal> journal;
   JournalMemory memory;
 };
@@ -272,6 +296,7 @@ TEST_CASE("a full disk degrades the record, never the act, and writing resumes b
   }
   Daemon daemon(disk.path, runtime.path);
   daemon.journal->record(memory_of(1, 1), wall_now());
+  daemon.journal->record(keeping(flag_of("f")), wall_now());
   REQUIRE(daemon.act().durability == Durability::database);
 
   std::uint64_t unfinished = 0;
@@ -294,6 +319,8 @@ TEST_CASE("a full disk degrades the record, never the act, and writing resumes b
     unfinished = second.id;
     daemon.journal->outcome(act.id, ActionOutcome::ok, "moved", wall_now());
     daemon.journal->record(memory_of(2, 2), wall_now());
+    daemon.journal->record(keeping(AutomationSet{true, "full", "uid 0", {}}), wall_now());
+    daemon.journal->record(keeping(FlagCleared{FlagName("f")}), wall_now());
 
     const auto began = mono_now();
     for (int n = 0; n < 15'000; ++n) daemon.journal->record(event_of("y"), wall_now());
@@ -301,7 +328,8 @@ TEST_CASE("a full disk degrades the record, never the act, and writing resumes b
     const auto health = daemon.journal->health();
     CHECK(health.queued <= Journal::max_queued);
     CHECK(health.dropped_total >= 5'000);
-    CHECK(daemon.runtime_files() == 3);  // two intents and the routes
+    // Two intents, the routes, and the flag that went and the pause.
+    CHECK(daemon.until([&] { return daemon.runtime_files() == 5; }));
   }
   REQUIRE(daemon.until([&] {
     const auto health = daemon.journal->health();
@@ -318,6 +346,8 @@ TEST_CASE("a full disk degrades the record, never the act, and writing resumes b
   CHECK(number(daemon.file(),
                fmt::format("SELECT count(*) FROM outcomes WHERE intent_id={}", unfinished)) == 0);
   CHECK(!daemon.notices.empty());
+  CHECK(number(daemon.file(), "SELECT count(*) FROM kept") == 1);
+  CHECK(number(daemon.file(), "SELECT count(*) FROM kept WHERE kind='automation'") == 1);
 }
 
 TEST_CASE("what was done while the disk was full is known to the next start") {
@@ -350,6 +380,209 @@ TEST_CASE("what was done while the disk was full is known to the next start") {
   REQUIRE(daemon.memory.routes.size() == 1);
   CHECK(daemon.memory.routes[0].timeline == 2);
   CHECK(daemon.journal->next_intent_id() > unfinished);
+}
+
+TEST_CASE("what stands comes back after a restart, and what was cleared does not") {
+  TestFolder state, runtime;
+  {
+    Daemon daemon(state.path, runtime.path);
+    auto& journal = *daemon.journal;
+    const auto now = mono_now();
+    journal.record(keeping(LadderMemory{LadderName("database"),
+                                        "waiting",
+                                        1,
+                                        2,
+                                        IncidentId{7},
+                                        ActionId{9},
+                                        now,
+                                        now + 60s,
+                                        {now},
+                                        "print"}),
+                   wall_now());
+    journal.record(keeping(flag_of("caching_off")), wall_now());
+    journal.record(keeping(flag_of("other")), wall_now());
+    journal.record(keeping(FlagCleared{FlagName("other")}), wall_now());
+    journal.record(keeping(AutomationSet{true, "upgrade", "uid 0", now + 600s}), wall_now());
+    journal.record(keeping(DrainSet{true, "kernel", "uid 0"}), wall_now());
+    journal.record(keeping(DrainSet{false, "", "uid 0"}), wall_now());
+    journal.incident(incident_of(7, IncidentState::open), wall_now());
+    journal.incident(incident_of(8, IncidentState::open), wall_now());
+    journal.incident(incident_of(8, IncidentState::closed), wall_now());
+    journal.outbox_put(NotifierName("oncall"), IncidentId{7}, R"({"n":1})", wall_now());
+    journal.outbox_put(NotifierName("oncall"), IncidentId{7}, R"({"n":2})", wall_now());
+    journal.outbox_put(NotifierName("oncall"), IncidentId{8}, "{}", wall_now());
+    journal.outbox_remove(NotifierName("oncall"), IncidentId{8});
+  }
+  Daemon daemon(state.path, runtime.path);
+  const MemoryRestored back = daemon.restored();
+  REQUIRE(back.ladders.size() == 1);
+  CHECK(back.ladders[0].fingerprint == "print");
+  CHECK(*back.ladders[0].cooldown_until - mono_now() > 50s);
+  REQUIRE(back.flags.size() == 1);
+  CHECK(back.flags[0].flag.text == "caching_off");
+  REQUIRE(back.automation);
+  CHECK(back.automation->reason == "upgrade");
+  CHECK_FALSE(back.drain);
+  REQUIRE(back.incidents.size() == 2);
+  CHECK(back.incidents[0]->state == IncidentState::open);
+  CHECK(back.incidents[1]->state == IncidentState::closed);
+  CHECK(back.last_incident == 8);
+  const auto outbox = outbox_of(daemon.memory);
+  REQUIRE(outbox.size() == 1);
+  CHECK(outbox[0].document == R"({"n":2})");
+}
+
+TEST_CASE("an incident's opening and end, and what operators do, are on the disk at once") {
+  TestFolder state, runtime;
+  Daemon daemon(state.path, runtime.path);
+  const auto stands = [&](const std::string& kind) {
+    return number(daemon.file(), "SELECT count(*) FROM kept WHERE kind='" + kind + "'");
+  };
+  daemon.journal->incident(incident_of(1, IncidentState::open), wall_now());
+  CHECK(daemon.until([&] { return stands("incident") == 1; }, 300ms));
+  daemon.journal->incident(incident_of(1, IncidentState::closed), wall_now());
+  CHECK(daemon.until(
+      [&] {
+        return number(daemon.file(), "SELECT count(*) FROM kept WHERE document LIKE '%closed%'") ==
+               1;
+      },
+      300ms));
+  daemon.journal->record(keeping(AutomationSet{true, "x", "uid 0", {}}), wall_now());
+  CHECK(daemon.until([&] { return stands("automation") == 1; }, 300ms));
+}
+
+TEST_CASE("what stands was changed while the disk was full: the next start knows it") {
+  Mount disk;
+  TestFolder runtime;
+  disk.tmpfs("1m");
+  {
+    Daemon daemon(disk.path, runtime.path);
+    daemon.journal->record(keeping(flag_of("early")), wall_now());
+    daemon.journal->record(keeping(flag_of("late")), wall_now());
+    daemon.journal->outbox_put(NotifierName("oncall"), IncidentId{1}, "{}", wall_now());
+  }
+  const Filler filler(disk.path);
+  {
+    Daemon daemon(disk.path, runtime.path);
+    CHECK(daemon.restored().flags.size() == 2);
+    (void)daemon.act();  // finds out that the disk is full
+    daemon.journal->record(keeping(AutomationSet{true, "full", "uid 0", {}}), wall_now());
+    daemon.journal->record(keeping(FlagCleared{FlagName("early")}), wall_now());
+    daemon.journal->incident(incident_of(5, IncidentState::open), wall_now());
+    daemon.journal->outbox_remove(NotifierName("oncall"), IncidentId{1});
+    REQUIRE_FALSE(daemon.journal->health().writable);
+  }
+  const auto check = [](Daemon& daemon) {
+    const MemoryRestored back = daemon.restored();
+    REQUIRE(back.automation);
+    CHECK(back.automation->reason == "full");
+    REQUIRE(back.flags.size() == 1);
+    CHECK(back.flags[0].flag.text == "late");
+    REQUIRE(back.incidents.size() == 1);
+    CHECK(outbox_of(daemon.memory).empty());
+  };
+  {
+    Daemon daemon(disk.path, runtime.path);
+    check(daemon);
+    fs::remove(filler.file);
+    REQUIRE(daemon.until([&] { return daemon.runtime_files() == 0; }));
+    CHECK(number(daemon.file(), "SELECT count(*) FROM kept") == 3);
+  }
+  Daemon daemon(disk.path, runtime.path);
+  check(daemon);
+}
+
+TEST_CASE("killed at any moment: what was written stands, the last of each") {
+  constexpr int kills = 25;
+  TestFolder state, runtime;
+  std::uint64_t reached = 0;  // the last number that is known to be on the disk
+  int told_something = 0;
+  for (int n = 0; n < kills; ++n) {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Daemon daemon(state.path, runtime.path);
+      for (std::uint64_t round = reached + 1;; ++round) {
+        auto flag = flag_of("f");
+        flag.reason = std::to_string(round);
+        daemon.journal->record(keeping(flag), wall_now());
+        daemon.journal->record(keeping(AutomationSet{round % 2 == 0, "r", "uid 0", {}}),
+                               wall_now());
+        daemon.journal->incident(incident_of(round, IncidentState::closed), wall_now());
+        // What was queued before an intent is on the disk with it.
+        if (daemon.act().durability == Durability::database) {
+          (void)!::write(ends[1], &round, sizeof round);
+        }
+      }
+    }
+    ::close(ends[1]);
+    ::usleep(static_cast<useconds_t>((n * 7919) % 100'000 + 20'000));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    const auto before = reached;
+    while (::read(ends[0], &reached, sizeof reached) == sizeof reached) {
+    }
+    ::close(ends[0]);
+    told_something += reached > before ? 1 : 0;
+    if (reached == 0) continue;
+
+    Daemon daemon(state.path, runtime.path);
+    REQUIRE(daemon.journal->health().writable);
+    const MemoryRestored back = daemon.restored();
+    REQUIRE(back.flags.size() == 1);
+    const auto stands = std::stoull(back.flags[0].reason);
+    // The round that was killed may have come to the disk too.
+    REQUIRE(stands >= reached);
+    REQUIRE(stands <= reached + 1);
+    REQUIRE(back.last_incident >= reached);
+    if (stands == reached) {
+      const bool paused = back.automation.has_value();
+      REQUIRE((paused == (reached % 2 == 0) || back.last_incident > reached));
+    }
+    reached = std::max(reached, static_cast<std::uint64_t>(stands));
+  }
+  CHECK(told_something > kills / 2);
+}
+
+TEST_CASE("events: told at once with their numbers, which grow over restarts and are the file's") {
+  TestFolder state, runtime;
+  std::uint64_t last = 0;
+  {
+    Daemon daemon(state.path, runtime.path);
+    CHECK(daemon.memory.last_event == 0);
+    daemon.journal->record(event_of("one"), wall_now());
+    daemon.journal->record(event_of("two"), wall_now());
+    REQUIRE(daemon.told.size() == 2);
+    CHECK(daemon.told[0].seq == 1);
+    CHECK(daemon.told[1].text == "two");
+    last = daemon.told[1].seq;
+  }
+  Daemon daemon(state.path, runtime.path);
+  REQUIRE(daemon.memory.events.size() == 2);
+  CHECK(daemon.memory.events[1].seq == last);
+  CHECK(daemon.memory.events[1].text == "two");
+  CHECK(daemon.memory.last_event > last + Journal::max_queued);
+  daemon.journal->record(event_of("three"), wall_now());
+  REQUIRE(daemon.told.size() == 1);
+  CHECK(daemon.told[0].seq == daemon.memory.last_event + 1);
+  CHECK(daemon.until([&] {
+    return number(daemon.file(), fmt::format("SELECT count(*) FROM events WHERE seq={} AND "
+                                             "text='three'",
+                                             daemon.told[0].seq)) == 1;
+  }));
+}
+
+TEST_CASE("events are told while nothing can be written, and the journal's own lines too") {
+  TestFolder state, runtime;
+  write_file(state.path / "state", "not a folder");
+  Daemon daemon(state.path / "state", runtime.path);
+  daemon.journal->record(event_of("x"), wall_now());
+  daemon.run_for(20ms);
+  REQUIRE(daemon.told.size() >= 2);
+  CHECK(daemon.told[0].text == "x");
+  CHECK(daemon.told[1].kind == "journal");
+  CHECK(daemon.told[0].seq > 1'000'000'000);  // above whatever the file has
 }
 
 TEST_CASE("a disk that hangs holds up neither acts nor records nor the exit") {
@@ -476,10 +709,13 @@ TEST_CASE(
   TestFolder state, runtime;
   Daemon daemon(state.path, runtime.path);
   daemon.journal->record(memory_of(6, 2), wall_now());
+  daemon.journal->record(keeping(flag_of("f")), wall_now());
+  daemon.journal->incident(incident_of(1, IncidentState::open), wall_now());
   REQUIRE(daemon.act().durability == Durability::database);
   for (const auto& file : files_named(state.path, "journal.db")) fs::remove(file);
   REQUIRE(daemon.act().durability == Durability::database);
   CHECK(number(daemon.file(), "SELECT timeline FROM route_memory") == 6);
+  CHECK(number(daemon.file(), "SELECT count(*) FROM kept") == 2);
   CHECK(number(daemon.file(), "SELECT count(*) FROM intents") == 1);
 }
 

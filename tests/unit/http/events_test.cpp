@@ -56,6 +56,27 @@ TEST_CASE("the ring keeps the newest, numbered without a gap") {
   CHECK(ring.since(ring.last() + 1, 10).empty());
 }
 
+TEST_CASE("numbers with holes are no gap, and one that is late takes its place") {
+  Feed feed;
+  for (const std::uint64_t seq : {20'001, 20'002, 40'001, 40'003, 40'002}) {
+    feed.ring.add({seq, fixed_times().wall, "decision", "bud", "x", {}});
+  }
+  CHECK(feed.ring.last() == 40'003);
+  std::uint64_t after = 20'002;
+  const std::string all = feed.read(after);
+  CHECK(count(all, "event: gap") == 0);
+  CHECK(count(all, "id: ") == 3);
+  CHECK(all.find("id: 40002") < all.find("id: 40003"));
+  CHECK(after == 40'003);
+  CHECK(before_newest(feed.source, 2) == 40'001);
+  CHECK(before_newest(feed.source, 4) == 20'001);
+  CHECK(before_newest(feed.source, 5) == 20'000);
+  CHECK(before_newest(feed.source, 50) == 20'000);
+  CHECK(before_newest(Feed().source, 50) == 0);
+  // From before what is in memory.
+  CHECK(boost::json::parse(events_document(feed.source, 5, 10)).at("gap").as_bool());
+}
+
 TEST_CASE("a long text is cut, so that memory is bounded") {
   EventRing ring;
   ring.add(record(std::string(100'000, 'x')), {});

@@ -1,6 +1,7 @@
 // What stands survives a restart: to JSON, and back with other clocks.
 #include "daemon/journal/kept_json.hpp"
 
+#include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
 using namespace pointsman;
@@ -44,6 +45,130 @@ Incident full_incident() {
 
 }  // namespace
 
+namespace {
+
+/// Of a millisecond, as they are stored; from years before the boot to years after.
+rc::Gen<MonoTime> any_time() {
+  return rc::gen::map(rc::gen::inRange<std::int64_t>(-100'000'000'000, 100'000'000'000),
+                      [](std::int64_t ms) { return MonoTime{std::chrono::milliseconds{ms}}; });
+}
+rc::Gen<std::optional<MonoTime>> maybe_time() {
+  return rc::gen::exec(
+      [] { return *rc::gen::arbitrary<bool>() ? std::optional(*any_time()) : std::nullopt; });
+}
+/// Any bytes: what a server said stands in there.
+std::string any_text() {
+  return *rc::gen::arbitrary<std::string>();
+}
+std::vector<std::string> any_texts() {
+  return *rc::gen::arbitrary<std::vector<std::string>>();
+}
+std::uint64_t any_number() {
+  return *rc::gen::arbitrary<std::uint64_t>();
+}
+
+Rpo any_rpo() {
+  Rpo rpo;
+  rpo.lower_bytes = any_number();
+  if (*rc::gen::arbitrary<bool>()) rpo.upper_bytes = any_number();
+  rpo.from = *any_time();
+  rpo.to = *any_time();
+  rpo.exact = *rc::gen::arbitrary<bool>();
+  rpo.promotion_lsn = any_number();
+  if (*rc::gen::arbitrary<bool>()) rpo.old_last_lsn = any_number();
+  return rpo;
+}
+
+Incident any_incident() {
+  Incident incident;
+  incident.id = IncidentId{any_number()};
+  incident.subject = any_text();
+  incident.state = *rc::gen::element(IncidentState::open, IncidentState::closed);
+  incident.severity = *rc::gen::element(Severity::warning, Severity::critical);
+  incident.cause = any_text();
+  incident.why = any_text();
+  incident.old_target = any_text();
+  incident.new_target = any_text();
+  for (auto& mark : incident.marks) mark = *maybe_time();
+  if (*rc::gen::arbitrary<bool>()) incident.rpo = any_rpo();
+  incident.members = any_texts();
+  for (int n = *rc::gen::inRange(0, 4); n > 0; --n) {
+    incident.notes.push_back({*any_time(), any_text(), {{any_text(), any_text()}, {"a", "b"}}});
+  }
+  for (int n = *rc::gen::inRange(0, 4); n > 0; --n) {
+    const auto outcome =
+        *rc::gen::element(ActionOutcome::ok, ActionOutcome::failed, ActionOutcome::unknown);
+    incident.attempts.push_back({*any_time(), any_text(),
+                                 Duration{*rc::gen::arbitrary<std::int64_t>()}, outcome,
+                                 any_text()});
+  }
+  incident.to_rebuild = any_texts();
+  incident.left_out = any_number();
+  incident.needs_human = *rc::gen::arbitrary<bool>();
+  incident.asked = any_text();
+  if (*rc::gen::arbitrary<bool>()) incident.acknowledged = {*any_time(), any_text(), any_text()};
+  for (int n = *rc::gen::inRange(0, 3); n > 0; --n) {
+    incident.told.push_back({NotifierName(any_text()), any_text()});
+  }
+  incident.closed_at = *maybe_time();
+  return incident;
+}
+
+}  // namespace
+
+TEST_CASE("any incident comes back as it was, and is told apart as over or not") {
+  const bool held = rc::check("incident", [] {
+    const Incident incident = any_incident();
+    const KeptRow row = kept_row_of(incident, before);
+    RC_ASSERT(incident_of_json(row.document, before) == incident);
+    RC_ASSERT(is_over(row) == (incident.state == IncidentState::closed));
+  });
+  CHECK(held);
+}
+
+TEST_CASE("any ladder and any flag come back as they were") {
+  const bool held = rc::check("ladder and flag", [] {
+    LadderMemory ladder{LadderName(any_text()),
+                        any_text(),
+                        *rc::gen::arbitrary<int>(),
+                        *rc::gen::arbitrary<int>(),
+                        IncidentId{any_number()},
+                        ActionId{any_number()},
+                        *any_time(),
+                        *maybe_time(),
+                        {},
+                        any_text()};
+    for (int n = *rc::gen::inRange(0, 4); n > 0; --n) ladder.runs.push_back(*any_time());
+    FlagMemory flag{FlagName("f" + any_text()),
+                    *any_time(),
+                    any_text(),
+                    any_text(),
+                    *maybe_time(),
+                    std::nullopt};
+    if (*rc::gen::arbitrary<bool>()) flag.until_recovered = LadderName("l" + any_text());
+    JournalMemory memory;
+    memory.kept = {*kept_row_of(ladder, before), *kept_row_of(flag, before)};
+    const MemoryRestored back = restored_of(memory, before);
+    RC_ASSERT(back.ladders == std::vector{ladder});
+    RC_ASSERT(back.flags == std::vector{flag});
+  });
+  CHECK(held);
+}
+
+TEST_CASE("garbage in place of what stands is left out") {
+  const bool held = rc::check("garbage", [] {
+    JournalMemory memory;
+    auto document = kept_row_of(any_incident(), before).document;
+    document.resize(static_cast<std::size_t>(*rc::gen::inRange(0, 60)));
+    for (const char* kind : {"incident", "ladder", "flag", "automation", "drain", "outbox", "?"}) {
+      memory.kept.push_back({kind, any_text(), document, {}});
+    }
+    RC_ASSERT(restored_of(memory, before).incidents.empty());
+    outbox_of(memory);
+  });
+  CHECK(held);
+}
+
 TEST_CASE("an incident comes back whole, its times on the clocks of the new start") {
   const Incident incident = full_incident();
   const KeptRow row = kept_row_of(incident, before);
@@ -73,7 +198,7 @@ TEST_CASE("ladders, flags, the pause and the drain come back; what was cleared d
   };
   LadderMemory ladder{LadderName("database"), "verifying", 2,           1,
                       IncidentId{42},         ActionId{9}, before.mono, before.mono + 5s,
-                      {before.mono - 60s}};
+                      {before.mono - 60s},    "print"};
   FlagMemory flag{FlagName("caching_off"), before.mono, "redis", "ladder", std::nullopt,
                   LadderName("database")};
   keep(ladder);

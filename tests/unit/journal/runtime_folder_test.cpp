@@ -1,5 +1,7 @@
 #include "daemon/journal/runtime_folder.hpp"
 
+#include <map>
+
 #include <catch2/catch.hpp>
 
 #include "probes/clock.hpp"
@@ -82,4 +84,53 @@ TEST_CASE_METHOD(Fixture, "files that are not ours are left alone, half-written 
 TEST_CASE_METHOD(Fixture, "a folder that can not be written says so") {
   write_file(folder.path / "intents", "a file where the folder should be");
   CHECK_FALSE(keep(intent));
+}
+
+TEST_CASE_METHOD(Fixture, "what stands is kept, one file each, also that it is gone") {
+  const auto wanted = [] { return true; };
+  const std::string odd = "on/call \"x\"\xff\n../7";
+  runtime->keep_kept({{"flag", "caching_off", R"({"a":1})", WallTime{1ms}},
+                      {"flag", "caching.off", R"({"a":2})", WallTime{1ms}},
+                      {"outbox", odd, "{}", WallTime{2ms}},
+                      {"automation", "automation", "{\"by\":\"\xe9\"}", WallTime{3ms}}},
+                     wanted);
+  runtime->keep_kept({{"flag", "caching_off", "", WallTime{4ms}}}, wanted);
+  settle();
+  std::map<std::pair<std::string, std::string>, std::string> found;
+  const auto entries = runtime->read();
+  for (const auto& entry : entries) {
+    REQUIRE(entry.kept);
+    found[{entry.kept->kind, entry.kept->name}] = entry.kept->document;
+  }
+  CHECK(found.size() == 4);
+  CHECK(found.at({"flag", "caching_off"}).empty());
+  CHECK(found.at({"flag", "caching.off"}) == R"({"a":2})");
+  CHECK(found.at({"outbox", odd}) == "{}");
+  CHECK(found.at({"automation", "automation"}) == "{\"by\":\"\xe9\"}");
+
+  runtime->forget({"outbox", odd, "", {}});
+  CHECK(runtime->read().size() == 3);
+  for (const auto& entry : runtime->read()) runtime->remove(entry);
+  CHECK(runtime->read().empty());
+  CHECK_FALSE(runtime->may_hold());
+}
+
+TEST_CASE_METHOD(Fixture, "what stands is not kept here once SQLite takes it again") {
+  int asked = 0;
+  runtime->keep_kept({{"flag", "a", "{}", {}}, {"flag", "b", "{}", {}}},
+                     [&asked] { return ++asked == 1; });
+  settle();
+  CHECK(runtime->read().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "stories leave room for acts, flags and the pause") {
+  std::vector<KeptRow> rows;
+  for (std::size_t n = 0; n < RuntimeFolder::max_stories + 50; ++n) {
+    rows.push_back({"incident", std::to_string(n), "{}", {}});
+  }
+  rows.push_back({"flag", "a", "{}", {}});
+  runtime->keep_kept(std::move(rows), [] { return true; });
+  REQUIRE(runtime->wait_idle(mono_now() + 30s));
+  CHECK(files_named(folder.path / "intents", "kept-incident").size() == RuntimeFolder::max_stories);
+  CHECK(files_named(folder.path / "intents", "kept-flag-a").size() == 1);
 }

@@ -268,3 +268,136 @@ TEST_CASE("targets survive their JSON, and nonsense gives none") {
   CHECK(targets_of_json("{}").empty());
   CHECK(targets_of_json("[1").empty());
 }
+
+namespace {
+
+/// A closed journal of version 1, as the first release wrote it, with a little of everything.
+void make_version_1(const std::filesystem::path& file) {
+  Database database;
+  REQUIRE_FALSE(database.open(file, OpenMode::create));
+  const auto failed = database.execute(
+      std::string("BEGIN; PRAGMA application_id=1347703629;") + journal_migrations[0] +
+      "PRAGMA user_version=1; COMMIT; PRAGMA journal_mode=WAL;"
+      "INSERT INTO events(at_ms,kind,subject,text,details) VALUES(5,'decision','bud','moved','{}');"
+      "INSERT INTO intents(id,at_ms,subject,kind,steps) VALUES(7,5,'bud','switch','{}');"
+      "INSERT INTO route_memory(route,targets,system_id,timeline,epoch,at_ms) "
+      "VALUES('bud','[\"primary\"]','761',3,9,5)");
+  if (failed) FAIL(failed->text);
+}
+
+const RouteMemory version_1_route{RouteName("bud"), {ProbeName("primary")}, "761", 3, 9, {}};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a journal of the first version is brought up, with all that is in it") {
+  make_version_1(file);
+  Store store(file);
+  REQUIRE_FALSE(store.open(wall_now(), notices));
+  CHECK(notices.empty());
+  JournalMemory memory;
+  std::vector<MemoryRow> routes;
+  REQUIRE_FALSE(store.read_memory(memory, routes));
+  REQUIRE(routes.size() == 1);
+  CHECK(routes[0].memory == version_1_route);
+  CHECK(memory.unfinished.size() == 1);
+  REQUIRE(memory.events.size() == 1);
+  CHECK(memory.events[0].text == "moved");
+  CHECK(memory.last_event == 1);
+  CHECK(memory.kept.empty());
+  Batch batch;
+  batch.kept.push_back({"flag", "a", "{}", wall_now()});
+  batch.memories.push_back(routes[0]);
+  REQUIRE_FALSE(store.write(batch, true));
+  CHECK(number(file, "PRAGMA user_version") == journal_schema);
+  CHECK(number(file, "SELECT count(*) FROM kept") == 1);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "one of the first version that cannot be brought up is read all the same") {
+  make_version_1(file);
+  Store store(file);
+  JournalMemory memory;
+  std::vector<MemoryRow> routes;
+  REQUIRE(store.read_memory_immutable(memory, routes));
+  REQUIRE(routes.size() == 1);
+  CHECK(routes[0].memory == version_1_route);
+  CHECK(memory.unfinished.size() == 1);
+  CHECK(number(file, "PRAGMA user_version") == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "what stands: the last of each, and nothing of what is gone") {
+  {
+    Store store(file);
+    REQUIRE_FALSE(store.open(wall_now(), notices));
+    Batch batch;
+    batch.kept = {{"flag", "a", "{\"n\":1}", WallTime{}}, {"flag", "b", "{}", WallTime{}}};
+    REQUIRE_FALSE(store.write(batch, true));
+    batch.kept = {{"flag", "a", "{\"n\":2}", WallTime{}}, {"flag", "b", "", WallTime{}}};
+    REQUIRE_FALSE(store.write(batch, true));
+  }
+  Store store(file);
+  REQUIRE_FALSE(store.open(wall_now(), notices));
+  JournalMemory memory;
+  std::vector<MemoryRow> routes;
+  REQUIRE_FALSE(store.read_memory(memory, routes));
+  REQUIRE(memory.kept.size() == 1);
+  CHECK(memory.kept[0].document == "{\"n\":2}");
+}
+
+TEST_CASE_METHOD(Fixture, "of the closed incidents the old ones go, and the newest are read") {
+  const WallTime now = wall_now();
+  const std::string closed = R"({"state":"closed"})", open = R"({"state":"open"})";
+  Store store(file);
+  REQUIRE_FALSE(store.open(now, notices));
+  Batch batch;
+  const auto add = [&](std::uint64_t id, const std::string& document, WallTime at) {
+    batch.kept.push_back({"incident", std::to_string(id), document, at});
+  };
+  add(1, open, now - std::chrono::hours{24 * 500});
+  add(2, closed, now - std::chrono::hours{24 * 500});
+  add(3, R"({"why":"\"state\":\"closed\"","state":"open"})", now - std::chrono::hours{24 * 500});
+  for (std::uint64_t id = 4; id <= 2'300; ++id) add(id, closed, now);
+  REQUIRE_FALSE(store.write(batch, false));
+  bool more = true;
+  while (more) REQUIRE_FALSE(store.retain(now, more));
+  CHECK(number(file, "SELECT count(*) FROM kept") == Store::incidents_max_rows + 2);
+  CHECK(number(file,
+               "SELECT min(CAST(name AS INTEGER)) FROM kept WHERE document LIKE '%closed%' "
+               "AND name<>'3'") == 301);
+
+  JournalMemory memory;
+  std::vector<MemoryRow> routes;
+  REQUIRE_FALSE(store.read_memory(memory, routes));
+  CHECK(memory.kept.size() == static_cast<std::size_t>(JournalMemory::closed_incidents) + 2);
+
+  // The newest stays, however old: the next one's number follows it.
+  REQUIRE_FALSE(store.retain(now + std::chrono::hours{24 * 1000}, more));
+  CHECK(number(file, "SELECT count(*) FROM kept") == 3);
+  CHECK(number(file, "SELECT count(*) FROM kept WHERE name='2300'") == 1);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "events have the number that they were given; one that is taken does not "
+                 "cost the event") {
+  Store store(file);
+  REQUIRE_FALSE(store.open(wall_now(), notices));
+  Batch batch;
+  const auto add = [&](std::uint64_t seq, const char* text) {
+    batch.records.emplace_back(EventRow{wall_now(), "decision", "bud", text, {{"a", "b"}}, seq});
+  };
+  add(20'001, "first");
+  add(20'005, "second");
+  add(20'001, "third");
+  REQUIRE_FALSE(store.write(batch, false));
+  CHECK(store.take_skipped() == 0);
+  JournalMemory memory;
+  std::vector<MemoryRow> routes;
+  REQUIRE_FALSE(store.read_memory(memory, routes));
+  REQUIRE(memory.events.size() == 3);
+  CHECK(memory.events[0].seq == 20'001);
+  CHECK(memory.events[1].text == "second");
+  CHECK(memory.events[2].seq == 20'006);
+  CHECK(memory.events[2].text == "third");
+  CHECK(memory.events[2].details == std::vector<std::pair<std::string, std::string>>{{"a", "b"}});
+  CHECK(memory.last_event == 20'006);
+}

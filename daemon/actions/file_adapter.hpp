@@ -16,9 +16,9 @@
 
 #include "daemon/actions/act_worker.hpp"
 #include "daemon/actions/adapter.hpp"
-#include "daemon/actions/file_template.hpp"
 #include "daemon/actions/file_write.hpp"
 #include "daemon/actions/outside_call.hpp"
+#include "probes/file_template.hpp"
 #include "probes/prober.hpp"
 
 namespace pointsman {

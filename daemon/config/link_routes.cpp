@@ -10,6 +10,7 @@
 #include "daemon/config/draft.hpp"
 #include "daemon/config/fingerprint.hpp"
 #include "daemon/config/redact.hpp"
+#include "probes/file_template.hpp"
 
 namespace pointsman {
 namespace {
@@ -75,6 +76,17 @@ void link_candidate(const MemberDraft& candidate, RouteDraft& route, Draft& draf
   }
 }
 
+void check_template_block(const Via& via, const RouteDraft& route, Findings& findings) {
+  const auto* file = std::get_if<FileVia>(&via);
+  if (!file || file->template_text.empty()) return;
+  const auto parsed = FileTemplate::parse(file->template_text, file->template_file);
+  if (!parsed || parsed.value().has_block()) return;
+  findings.error(route.balance_at, route.path + ".balance",
+                 fmt::format("{} has place for one target: put what is there for each between "
+                             "{{{{#targets}}}} and {{{{/targets}}}}",
+                             redact_text(file->template_file)));
+}
+
 void check_balance(const RouteDraft& route, Draft& draft) {
   const RoutePolicy& policy = route.policy;
   if (policy.balance == Balance::none) return;
@@ -86,6 +98,7 @@ void check_balance(const RouteDraft& route, Draft& draft) {
     return;
   }
   for (const auto& via : route.vias) {
+    check_template_block(via, route, draft.findings);
     const auto* haproxy = std::get_if<HaproxyVia>(&via);
     if (!haproxy || haproxy->servers.empty()) continue;
     if (haproxy->servers.size() < route.candidates.size()) {

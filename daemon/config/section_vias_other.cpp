@@ -10,6 +10,7 @@
 #include "daemon/config/section_units.hpp"
 #include "daemon/config/section_vias.hpp"
 #include "daemon/config/yaml_source.hpp"
+#include "probes/file_template.hpp"
 
 namespace pointsman {
 namespace {
@@ -68,17 +69,21 @@ std::optional<HaproxyVerifySpec> read_haproxy_verify(MapReader& reader) {
   return verify;
 }
 
-/// The text of the template; an error of the file is told where the YAML names it.
+/// The text of the template, which can be filled in; an error of the file is told where the YAML
+/// names it.
 std::string read_template(MapReader& reader, const std::string& file) {
+  const std::string shown = redact_text(file);
   Findings findings;
   auto text = read_text_file(file, findings);
-  if (text && !text->empty()) return std::move(*text);
-  const auto errors = findings.sorted_errors({});
-  const Diagnostic& why = errors.empty() ? Diagnostic{{}, "", "empty"} : errors.front();
-  reader.error("template", why.at.line > 0
-                               ? fmt::format("{}:{}: {}", redact_text(file), why.at.line, why.text)
-                               : fmt::format("{}: {}", redact_text(file), why.text));
-  return {};
+  if (!text) {
+    const Diagnostic why = findings.sorted_errors({}).front();
+    const std::string line = why.at.line > 0 ? fmt::format(":{}", why.at.line) : "";
+    reader.error("template", fmt::format("{}{}: {}", shown, line, why.text));
+    return {};
+  }
+  const auto parsed = FileTemplate::parse(*text, shown);
+  if (!parsed) reader.error("template", parsed.error().message);
+  return std::move(*text);
 }
 
 void read_reload(MapReader& reader, FileVia& via) {

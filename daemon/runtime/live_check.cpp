@@ -11,7 +11,6 @@
 
 #include "daemon/actions/console.hpp"
 #include "daemon/actions/console_rows.hpp"
-#include "daemon/actions/file_template.hpp"
 #include "daemon/actions/haproxy_rows.hpp"
 #include "daemon/actions/haproxy_socket.hpp"
 #include "probes/clock.hpp"
@@ -106,15 +105,8 @@ asio::awaitable<Problems> async_look_at_haproxy(asio::any_io_executor executor,
   co_return problems;
 }
 
-Problems look_at_file(const FileVia& via, const RoutePolicy& route) {
+Problems look_at_file(const FileVia& via) {
   Problems problems = folder_problems(via.path);
-  const auto parsed = FileTemplate::parse(via.template_text, via.template_file);
-  if (!parsed) {
-    problems.push_back(parsed.error().message);
-  } else if (route.balance != Balance::none && !parsed.value().has_block()) {
-    problems.push_back(via.template_file +
-                       " has no {{#targets}} block, and a balanced route leads to several");
-  }
   const auto* exec = std::get_if<ExecSpec>(&via.reload);
   if (exec && ::access(exec->command.front().c_str(), X_OK) != 0) {
     problems.push_back(
@@ -173,7 +165,7 @@ class Looker {
 
   void start_via(const RouteName& route, const Via& via) {
     if (const auto* file = std::get_if<FileVia>(&via)) {
-      note(route, "file " + file->path, look_at_file(*file, config_.policy->routes.at(route)));
+      note(route, "file " + file->path, look_at_file(*file));
     } else {
       start(async_look_at(route, via));
     }

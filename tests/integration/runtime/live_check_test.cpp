@@ -57,12 +57,23 @@ routes:
                      primary.conninfo(user), standby.conninfo(user), pooler.conninfo(admin), file);
 }
 
+/// What the primary has written so far is to be seen on the standby.
+void wait_until_replayed(const PostgresServer& primary, const PostgresServer& standby) {
+  std::string position = primary.sql("SELECT pg_current_wal_lsn()");
+  position.resize(position.find('\n'));
+  for (int tries = 0; tries < 200; ++tries) {  // some 30 ms each: psql is started anew
+    if (standby.sql("SELECT pg_last_wal_replay_lsn() >= '" + position + "'") == "t\n") return;
+  }
+  FAIL("the standby does not follow");
+}
+
 TEST_CASE("check --live: PostgreSQL and pgbouncer", "[integration][live]") {
   const PostgresServer primary;
   const PostgresServer standby(primary, "wal_receiver_timeout = 4s\n");
   const PgbouncerServer pooler(
       fmt::format("app = host=127.0.0.1 port={} dbname=postgres", primary.port()));
   primary.sql("GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO monitor");
+  wait_until_replayed(primary, standby);
 
   SECTION("all is well") {
     const Place place;

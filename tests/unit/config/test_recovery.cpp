@@ -254,6 +254,29 @@ TEST_CASE("haproxy and file", "[config]") {
   CHECK(load_fine(file, SecretUse::ignored).policy->routes.size() == 3);
 }
 
+TEST_CASE("a template that cannot be filled in", "[config]") {
+  const TemporaryFolder folder;
+  const auto load = [&](const std::string& tmpl, const std::string& more) {
+    const std::string name = folder.write("upstream.tmpl", tmpl);
+    return load_broken(folder.write("x.yaml", std::string(servers) + "routes:" + bud + R"(
+  web:
+    via: {file: {path: /etc/nginx/a, template: )" +
+                                                  name + R"(}}
+    candidates: [cache-a, cache-b]
+    require: replica
+)" + more));
+  };
+  const LoadFailure unknown = load("a\nserver {{adress}};\n", "");
+  REQUIRE(unknown.errors.size() == 1);
+  CHECK(unknown.errors[0].path == "routes.web.via.file.template");
+  CHECK(unknown.errors[0].text.find("upstream.tmpl:2: ") != std::string::npos);
+  const LoadFailure empty = load("", "");
+  CHECK(empty.errors.size() == 1);
+  const LoadFailure one = load("server {{address}};\n", "    balance: round_robin\n");
+  REQUIRE(one.errors.size() == 1);
+  CHECK(one.errors[0].text.find("has place for one target") != std::string::npos);
+}
+
 TEST_CASE("a hook or a step as another user is for root only", "[config]") {
   const TemporaryFolder folder;
   const std::string file = folder.write("x.yaml", std::string(servers) + "routes:" + bud + R"(

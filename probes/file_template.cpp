@@ -1,4 +1,4 @@
-#include "daemon/actions/file_template.hpp"
+#include "probes/file_template.hpp"
 
 #include <algorithm>
 #include <array>

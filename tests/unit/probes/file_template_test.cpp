@@ -2,7 +2,7 @@
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
-#include "daemon/actions/file_template.hpp"
+#include "probes/file_template.hpp"
 
 using namespace pointsman;
 

@@ -1,102 +1,139 @@
 #include "policies/alerts.hpp"
 
-#include <set>
+#include <algorithm>
 
 #include "policies/explain.hpp"
 
 namespace pointsman {
 namespace {
 
-/// The last attempts are told; the first ones are in the incident's story.
-constexpr std::size_t attempts_told = 10;
-
-std::string joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
-  return all;
+MonoTime start_of(const Incident& incident) {
+  const auto first = incident.mark(Mark::first_failure);
+  return first ? *first : incident.mark(Mark::unhealthy).value_or(MonoTime{});
 }
 
-std::string attempts_text(const Incident& incident) {
+/// Times are relative to the first failure: the core has no wall clock.
+std::string print_attempt(const Attempt& attempt, MonoTime start) {
+  std::string text = attempt.at < start ? "-" : "+";
+  text += print_duration(attempt.at < start ? start - attempt.at : attempt.at - start) + " " +
+          attempt.action + ": " + std::string(to_text(attempt.outcome));
+  if (attempt.took > Duration::zero()) text += " after " + print_duration(attempt.took);
+  if (!attempt.message.empty()) text += ": " + attempt.message;
+  return text;
+}
+
+std::string print_attempts(const Incident& incident, MonoTime start) {
+  const std::vector<Attempt>& all = incident.attempts;
+  const std::size_t first = all.size() - std::min(all.size(), alert_attempts_limit);
   std::string text;
-  const std::size_t size = incident.attempts.size();
-  for (std::size_t i = size > attempts_told ? size - attempts_told : 0; i < size; ++i) {
-    const Attempt& one = incident.attempts[i];
-    text += (text.empty() ? "" : "\n") + one.action + ": " + std::string(to_text(one.outcome)) +
-            (one.message.empty() ? "" : ", " + one.message) + " (took " + print_duration(one.took) +
-            ")";
+  if (first > 0) text = std::to_string(first) + " earlier";
+  for (std::size_t i = first; i < all.size(); ++i) {
+    if (!text.empty()) text += '\n';
+    text += print_attempt(all[i], start);
   }
   return text;
 }
 
-/// Changes when there is something new to say. Attempts are counted, not compared.
-std::string gist_of(const Incident& incident) {
-  if (incident.state == IncidentState::closed) return "closed";
-  return std::string(to_text(incident.severity)) + "|" + incident.cause + "|" +
-         (incident.needs_human ? incident.asked : "") + "|" +
-         std::to_string(incident.attempts.size()) + "|" + incident.new_target + "|" +
-         (incident.acknowledged ? "acknowledged" : "");
+std::string print_list(const std::vector<std::string>& list, std::size_t limit,
+                       std::string_view between) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(list.size(), limit); ++i) {
+    if (i > 0) text += between;
+    text += list[i];
+  }
+  if (list.size() > limit) {
+    text += std::string(between) + "and " + std::to_string(list.size() - limit) + " more";
+  }
+  return text;
 }
 
-bool wants(const NotifierPolicy& notifier, Severity severity) {
-  return severity == Severity::critical ? notifier.on_critical || notifier.on_warning
-                                        : notifier.on_warning;
+std::string print_rpo(const Rpo& rpo) {
+  std::string bytes = std::to_string(rpo.lower_bytes);
+  if (!rpo.exact) {
+    bytes =
+        rpo.upper_bytes ? bytes + " to " + std::to_string(*rpo.upper_bytes) : "at least " + bytes;
+  }
+  return bytes + " bytes of WAL, commits within " + print_duration(rpo.to - rpo.from);
+}
+
+std::string summarise(const Incident& incident, MonoTime now) {
+  const MonoTime start = start_of(incident);
+  if (incident.state == IncidentState::closed) {
+    return incident.subject + " is well again after " +
+           print_duration(incident.closed_at.value_or(now) - start);
+  }
+  std::string text =
+      incident.subject + ": " + (incident.why.empty() ? incident.cause : incident.why);
+  if (incident.needs_human) text += " (a human is needed)";
+  return text;
+}
+
+/// That are told without having been named: by their `on:`.
+void tell_subscribers(const PolicySet& policy, const Incident& incident, IncidentBook& book) {
+  if (incident.state == IncidentState::closed) return;
+  for (const auto& [name, notifier] : policy.notify) {
+    const bool wanted =
+        incident.severity == Severity::critical ? notifier.on_critical : notifier.on_warning;
+    if (wanted) book.tell(incident.id, name);
+  }
 }
 
 }  // namespace
 
-Alert alert_of(const Incident& incident, const NotifierName& notifier) {
+Alert make_alert(const Incident& incident, const NotifierName& notifier, MonoTime now) {
+  const MonoTime start = start_of(incident);
+  const bool open = incident.state == IncidentState::open;
   Alert alert;
   alert.notifier = notifier;
   alert.incident = incident.id;
-  const bool over = incident.state == IncidentState::closed;
-  alert.state = over ? AlertState::resolved : AlertState::firing;
-  alert.alertname = alert_name;
+  alert.state = open ? AlertState::firing : AlertState::resolved;
+  alert.alertname = incident_alertname;
   alert.subject = incident.subject;
   alert.severity = incident.severity;
-  alert.starts = incident.mark(Mark::first_failure).value_or(MonoTime{});
-  alert.summary = over ? incident.subject + " has recovered (" + incident.cause + ")"
-                       : incident.subject + ": " + incident.why;
-  const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) alert.annotations.emplace_back(name, value);
+  alert.starts = start;
+  alert.summary = summarise(incident, now);
+  const auto add = [&alert](const char* name, std::string value) {
+    if (!value.empty()) alert.annotations.emplace_back(name, std::move(value));
   };
   add("failure_type", incident.cause);
   add("why", incident.why);
-  add("old_target", incident.old_target);
-  add("new_target", incident.new_target);
-  add("dependents", joined(incident.members));
-  add("attempts", attempts_text(incident));
-  if (incident.needs_human && !over) add("asked", incident.asked);
-  add("to_rebuild", joined(incident.to_rebuild));
-  if (const auto rto = incident.rto()) add("rto", print_duration(*rto));
+  if (open) add("asked", incident.asked);
+  add("attempts", print_attempts(incident, start));
+  add("dependents", print_list(incident.members, alert_dependents_limit, ", "));
+  add("age", print_duration(incident.closed_at.value_or(now) - start));
   if (incident.acknowledged) {
+    const Acknowledgement& ack = *incident.acknowledged;
     add("acknowledged",
-        "by " + incident.acknowledged->by +
-            (incident.acknowledged->reason.empty() ? "" : ": " + incident.acknowledged->reason));
+        (ack.by.empty() ? "yes" : "by " + ack.by) + (ack.reason.empty() ? "" : ": " + ack.reason));
   }
+  add("to_rebuild", print_list(incident.to_rebuild, alert_dependents_limit, "\n"));
+  if (const auto rto = incident.rto()) add("rto", print_duration(*rto));
+  if (incident.rpo) add("rpo", print_rpo(*incident.rpo));
   return alert;
 }
 
-void tell_notifiers(const PolicySet& policy, IncidentId id, IncidentBook& book,
-                    std::vector<Effect>& effects) {
+std::string gist_of(const Incident& incident) {
+  if (incident.state == IncidentState::closed) return "resolved";
+  std::string gist = std::string(to_text(incident.severity)) + "|" + incident.cause + "|" +
+                     std::to_string(incident.attempts.size());
+  if (incident.acknowledged) gist += "|acknowledged";
+  if (incident.needs_human) gist += "|" + incident.asked;
+  return gist;
+}
+
+void send_alerts(MonoTime now, const PolicySet& policy, IncidentId id, IncidentBook& book,
+                 std::vector<Effect>& effects) {
+  const auto before = book.find(id);
+  if (!before) return;
+  tell_subscribers(policy, *before, book);
   const auto incident = book.find(id);
-  if (!incident) return;
-  const bool over = incident->state == IncidentState::closed;
-  std::set<NotifierName> known;
-  for (const AlertTold& told : incident->told) known.insert(told.notifier);
-  for (const auto& [name, notifier] : policy.notify) {
-    if (!over && wants(notifier, incident->severity)) known.insert(name);
-  }
   const std::string gist = gist_of(*incident);
-  for (const NotifierName& name : known) {
-    if (!policy.notify.contains(name)) continue;
-    std::string before;
-    for (const AlertTold& told : incident->told) {
-      if (told.notifier == name) before = told.gist;
-    }
-    if (before == gist) continue;
-    effects.push_back(SendAlert{alert_of(*incident, name)});
-    book.tell(id, name);
-    book.told(id, name, gist);
+  for (const AlertTold& told : incident->told) {
+    // One that never heard of it need not hear that it is over.
+    const bool needless = told.gist.empty() && incident->state == IncidentState::closed;
+    if (needless || told.gist == gist || !policy.notify.contains(told.notifier)) continue;
+    effects.push_back(SendAlert{make_alert(*incident, told.notifier, now)});
+    book.told(id, told.notifier, gist);
   }
 }
 

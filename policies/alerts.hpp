@@ -1,7 +1,10 @@
-// From an incident, what notifiers are to be told: which of them, when, and in which words.
+// Alerts from incidents: who is told, what, and when again.
 //
-// Pure. A notifier that was told once hears of every change that matters and of the end; the book
-// keeps what it was told last, so that the same is never said twice, not even after a restart.
+// Pure. A notifier is told of an incident when a ladder's step or `escalate` named it
+// (IncidentBook::tell), or when its `on:` asks for the severity. From then on it is told of every
+// change that matters (gist_of) and of the end; the incident remembers who and what, so that a
+// restart neither repeats nor forgets. Nothing is sent twice with the same gist. Limits: attempts
+// and dependents that an alert lists.
 #pragma once
 
 #include <string>
@@ -14,13 +17,22 @@
 
 namespace pointsman {
 
-inline constexpr const char* alert_name = "PointsmanIncident";
+inline constexpr std::string_view incident_alertname = "PointsmanIncident";
+/// The newest attempts that an alert lists; earlier ones are counted.
+inline constexpr std::size_t alert_attempts_limit = 10;
+inline constexpr std::size_t alert_dependents_limit = 20;
 
-/// Sends what each notifier has not heard of this incident yet: those whose `on:` names its
-/// severity, and those that were told of it before.
-void tell_notifiers(const PolicySet& policy, IncidentId id, IncidentBook& book,
-                    std::vector<Effect>& effects);
+/// What is said of the incident now. Annotations: failure_type, why, asked, attempts, dependents,
+/// age, acknowledged, to_rebuild, rto, rpo; those that say nothing are left out.
+Alert make_alert(const Incident& incident, const NotifierName& notifier, MonoTime now);
 
-Alert alert_of(const Incident& incident, const NotifierName& notifier);
+/// Changes exactly when there is something to tell: state, severity, whether and what a human is
+/// asked, acknowledgement, number of attempts, failure type.
+std::string gist_of(const Incident& incident);
+
+/// Sends what has to be sent of this incident. Called for each that has changed, before it is
+/// stored, since the incident remembers what was sent.
+void send_alerts(MonoTime now, const PolicySet& policy, IncidentId id, IncidentBook& book,
+                 std::vector<Effect>& effects);
 
 }  // namespace pointsman

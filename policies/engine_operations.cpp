@@ -111,7 +111,7 @@ void Engine::evaluate_all_routes() {
 /// Once a step each, as they are at its end.
 void Engine::store_incidents() {
   for (const IncidentId id : incidents_.take_changed()) {
-    tell_notifiers(*policy_, id, incidents_, effects_);
+    send_alerts(now_, *policy_, id, incidents_, effects_);
     if (const auto story = incidents_.find(id)) effects_.push_back(StoreIncident{*story});
   }
   incidents_.take_changed();  // what was told of them is stored with them

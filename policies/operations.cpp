@@ -32,7 +32,12 @@ void Operations::set(MonoTime, const AutomationSet& wanted, std::vector<Effect>&
 }
 
 bool Operations::set(MonoTime, const FlagMemory& flag, std::vector<Effect>& effects) {
-  if (!flags_.contains(flag.flag) && flags_.size() >= flags_limit) return false;
+  const auto known = flags_.find(flag.flag);
+  if (known == flags_.end() && flags_.size() >= flags_limit) return false;
+  if (known != flags_.end() && flag.until_recovered && !known->second.until_recovered) {
+    effects.push_back(WriteFlag{flag.flag, true, known->second.reason});
+    return true;
+  }
   flags_[flag.flag] = flag;
   effects.push_back(WriteFlag{flag.flag, true, flag.reason});
   effects.push_back(operation(flag.flag.text, "flag set" + by_whom(flag.by, flag.reason), flag));
@@ -82,6 +87,17 @@ bool Operations::recovered(const LadderName& ladder, std::vector<Effect>& effect
   }
   for (const FlagName& name : over) clear(name, ladder.text + " has recovered", effects);
   return !over.empty();
+}
+
+void Operations::forget_ladders(const std::function<bool(const LadderName&)>& is_configured,
+                                std::vector<Effect>& effects) {
+  std::vector<FlagName> orphans;
+  for (const auto& [name, flag] : flags_) {
+    if (flag.until_recovered && !is_configured(*flag.until_recovered)) orphans.push_back(name);
+  }
+  for (const FlagName& name : orphans) {
+    clear(name, "the ladder that set it is no longer configured", effects);
+  }
 }
 
 /// The files are written anew: the runtime folder may have gone with a reboot.

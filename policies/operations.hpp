@@ -6,6 +6,7 @@
 // time.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,7 +25,8 @@ inline const FlagName maintenance_flag{"maintenance"};
 class Operations {
  public:
   void set(MonoTime now, const AutomationSet& wanted, std::vector<Effect>& effects);
-  /// False when there are too many flags.
+  /// False when there are too many flags. A flag that a person has set stays the person's: a ladder
+  /// that wants it too changes nothing, and its recovery does not clear it.
   bool set(MonoTime now, const FlagMemory& flag, std::vector<Effect>& effects);
   void clear(const FlagName& flag, const std::string& why, std::vector<Effect>& effects);
   void set(MonoTime now, const DrainSet& wanted, std::vector<Effect>& effects);
@@ -32,6 +34,9 @@ class Operations {
   bool pass_time(MonoTime now, std::vector<Effect>& effects);
   /// The trigger of this ladder is well again: its flags are cleared.
   bool recovered(const LadderName& ladder, std::vector<Effect>& effects);
+  /// Clears what waits for the recovery of a ladder that there is no more: it would never end.
+  void forget_ladders(const std::function<bool(const LadderName&)>& is_configured,
+                      std::vector<Effect>& effects);
   void restore(const MemoryRestored& memory, std::vector<Effect>& effects);
 
   bool paused() const { return automation_.has_value(); }

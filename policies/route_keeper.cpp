@@ -11,6 +11,11 @@ namespace {
 /// Positions of the primary that are remembered: at a fast interval of 200 ms, two minutes.
 constexpr std::size_t positions_limit = 600;
 
+/// To put right what is in effect is not a switch (SPEC section 6).
+bool is_repair(SwitchCause cause) {
+  return cause == SwitchCause::drift || cause == SwitchCause::adopt || cause == SwitchCause::verify;
+}
+
 Duration settled_age_limit(const ProbePolicy& policy) {
   return 3 * std::max(policy.interval, policy.down_interval) + policy.timeout;
 }
@@ -173,9 +178,11 @@ void RouteKeeper::take_outcome(const RouteContext& context, const ActionFinished
 
 void RouteKeeper::count_switch(const SwitchRoute& order, const ActionFinished& finished,
                                Duration took) {
-  last_switch_ =
-      SwitchView{now_seen_, order.from, {}, order.cause, finished.outcome, took, finished.message};
-  for (const SwitchTarget& target : order.to) last_switch_->to.push_back(target.probe);
+  if (!is_repair(order.cause)) {
+    last_switch_ = SwitchView{now_seen_, order.from,      {}, order.cause, finished.outcome,
+                              took,      finished.message};
+    for (const SwitchTarget& target : order.to) last_switch_->to.push_back(target.probe);
+  }
   ++counters_.switches[{order.cause, finished.outcome}];
   const double seconds = std::chrono::duration<double>(took).count();
   counters_.duration_sum_seconds += seconds;
@@ -217,9 +224,7 @@ void RouteKeeper::take_switch_outcome(const RouteContext& context, const ActionF
     retry_at_.reset();
     verified_ = finished.verified;
     pending_cause_.reset();
-    const bool repaired = order.cause == SwitchCause::drift || order.cause == SwitchCause::adopt ||
-                          order.cause == SwitchCause::verify;
-    if (!repaired) last_switch_at_ = context.now;
+    if (!is_repair(order.cause)) last_switch_at_ = context.now;
     learn_from_target(context);
     remember(context);
     if (order.cause != SwitchCause::verify) {

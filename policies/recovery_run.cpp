@@ -1,0 +1,375 @@
+// A run of a ladder: how it begins, what each step leaves behind, how it ends, and how it goes on
+// after a reload or a restart.
+#include <algorithm>
+
+#include "policies/explain.hpp"
+#include "policies/recovery_ladder.hpp"
+
+namespace pointsman {
+namespace {
+
+/// What can not heal by itself is not verified, unless the step says so: a message, a pause and a
+/// question.
+bool is_verified(const StepPolicy& step) {
+  return step.kind != StepKind::notify || step.verify_within.has_value();
+}
+
+std::string print_id(ActionId id) {
+  return std::to_string(static_cast<std::uint64_t>(id));
+}
+std::string print_id(IncidentId id) {
+  return std::to_string(static_cast<std::uint64_t>(id));
+}
+
+std::optional<LadderPhase> phase_of(const std::string& word) {
+  for (std::size_t i = 0; i < ladder_phase_count; ++i) {
+    if (word == to_text(static_cast<LadderPhase>(i))) return static_cast<LadderPhase>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string describe(const StepPolicy& step) {
+  const std::string kind(to_text(step.kind));
+  switch (step.kind) {
+    case StepKind::reconnect:
+    case StepKind::switch_route:
+    case StepKind::promote:
+      return kind + " " + step.route.text;
+    case StepKind::wait:
+      return kind + " " + print_duration(step.hold.value_or(Duration::zero()));
+    case StepKind::approve:
+      return kind + " \"" + step.name + "\"";
+    default:
+      return step.name.empty() ? kind : kind + " " + step.name;
+  }
+}
+
+std::string LadderKeeper::step_words() const {
+  return describe(step()) + (attempt_ > 1 ? " (try " + std::to_string(attempt_) + ")" : "");
+}
+
+// --- a run -------------------------------------------------------------------------------------
+
+/// The incident that covers the subject, opened where there is none.
+void LadderKeeper::follow_incident(const LadderContext& context, const LadderSubject& subject) {
+  if (subject.incident != IncidentId{}) {
+    incident_ = subject.incident;
+    return;
+  }
+  OpenIncident open;
+  open.subject = to_text(policy_.when.subject);
+  open.cause = std::string(to_text(subject.state));
+  open.why = subject.why.empty() ? open.subject + " is " + open.cause : subject.why;
+  open.severity = Severity::warning;
+  incident_ = context.incidents.open(context.now, open);
+}
+
+void LadderKeeper::start_run(const LadderContext& context, const LadderSubject& subject) {
+  follow_incident(context, subject);
+  forget_old_runs(context.now);
+  runs_.push_back(context.now);
+  ++runs_total_;
+  step_ = 0;
+  attempt_ = 1;
+  last_words_.clear();
+  denied_.clear();
+  context.incidents.mark(incident_, Mark::claimed, context.now);
+  note(context, "ladder " + policy_.name.text + " begins: " + subject.why, true);
+  if (policy_.steps.empty()) {
+    exhaust(context, "it has no step to try");
+    return;
+  }
+  begin_step(context, subject);
+}
+
+void LadderKeeper::begin_step(const LadderContext& context, const LadderSubject& subject) {
+  follow_incident(context, subject);
+  denied_.clear();
+  const std::string words =
+      "step " + std::to_string(step_ + 1) + " of " + std::to_string(steps()) + ": " + step_words();
+  if (step().kind == StepKind::wait) {
+    enter(context, LadderPhase::waiting, context.now + step().hold.value_or(Duration::zero()));
+    record(context, words);
+    return;
+  }
+  action_ = ActionId{++context.last_action_id};
+  if (step().kind == StepKind::approve) {
+    enter(context, LadderPhase::approval, context.now + step().hold.value_or(approval_expiry));
+    record(context, words);
+    ask_approval(context);
+    return;
+  }
+  // The record comes first: after a crash it is known that the step may have happened.
+  enter(context, LadderPhase::step, context.now + step().timeout + step_grace);
+  record(context, words);
+  context.effects.push_back(RunStep{action_, policy_.name, step_, attempt_, step(), incident_,
+                                    to_text(policy_.when.subject)});
+}
+
+void LadderKeeper::ask_approval(const LadderContext& context) {
+  const std::string id = print_id(action_);
+  note(context, "ladder " + policy_.name.text + " asks: " + step().name);
+  context.incidents.ask(incident_, step().name + " (`pointsman approve " + id +
+                                       "` or `pointsman refuse " + id + "` within " +
+                                       print_duration(*until_ - context.now) + ")");
+}
+
+void LadderKeeper::write_attempt(const LadderContext& context, ActionOutcome outcome,
+                                 const std::string& message) {
+  context.incidents.attempt(incident_,
+                            Attempt{since_, step_words(), context.now - since_, outcome, message});
+}
+
+void LadderKeeper::take(const LadderContext& context, const StepFinished& finished) {
+  if (phase_ == LadderPhase::step && finished.id == action_) {
+    end_step(context, finished.outcome, finished.message);
+  } else if (late_ != ActionId{} && finished.id == late_) {
+    late_ = ActionId{};
+    const std::string text = late_words_ +
+                             " ended late: " + std::string(to_text(finished.outcome)) +
+                             (finished.message.empty() ? "" : ", " + finished.message);
+    note(context, text);
+    record(context, text);
+  }
+}
+
+bool LadderKeeper::take(const LadderContext& context, const StepApproved& answer) {
+  if (phase_ != LadderPhase::approval || answer.id != action_) return false;
+  const std::string by = answer.by.empty() ? "" : " by " + answer.by;
+  write_attempt(context, answer.approved ? ActionOutcome::ok : ActionOutcome::failed,
+                (answer.approved ? "approved" : "refused") + by);
+  if (!answer.approved) {
+    // What comes after a question is what was asked about: it is not done.
+    exhaust(context, "\"" + step().name + "\" was refused" + by);
+    return true;
+  }
+  context.incidents.ask_nothing(incident_);
+  ++step_;
+  go_on(context, Duration::zero(), "approved" + by);
+  return true;
+}
+
+void LadderKeeper::end_step(const LadderContext& context, ActionOutcome outcome,
+                            const std::string& message) {
+  write_attempt(context, outcome, message);
+  last_words_ = describe(step());
+  const std::string text =
+      step_words() + ": " + std::string(to_text(outcome)) + (message.empty() ? "" : ", " + message);
+  if (retired_ || next_policy_) {
+    action_ = {};
+    record(context, text);
+    begin_policy(context);
+  } else if (outcome == ActionOutcome::failed && attempt_ <= step().retries) {
+    ++attempt_;
+    go_on(context, Duration::zero(), text);
+  } else if (outcome == ActionOutcome::failed || !is_verified(step())) {
+    const bool failed = outcome == ActionOutcome::failed;
+    ++step_;
+    attempt_ = 1;
+    go_on(context, failed && step_ < steps() ? policy_.retry_after : Duration::zero(), text);
+  } else {
+    begin_verifying(context, text);
+  }
+}
+
+void LadderKeeper::begin_verifying(const LadderContext& context, const std::string& text) {
+  enter(context, LadderPhase::verifying,
+        context.now + step().verify_within.value_or(policy_.verify_within));
+  record(context, text);
+}
+
+/// To what `step_` and `attempt_` name now, after `wait`.
+void LadderKeeper::go_on(const LadderContext& context, Duration wait, const std::string& text) {
+  enter(context, LadderPhase::retry_wait, context.now + wait);
+  record(context, text);
+}
+
+void LadderKeeper::exhaust(const LadderContext& context, const std::string& why) {
+  start_cooldown(context.now);
+  enter(context, LadderPhase::exhausted, cooldown_until_);
+  last_end_ = "exhausted: " + why;
+  note(context, "ladder " + policy_.name.text + " is exhausted: " + why, true);
+  call_for_human(context, to_text(policy_.when.subject) + " is not well and ladder " +
+                              policy_.name.text + " is exhausted (" + why +
+                              "): put it right. Nothing automatic happens to it for " +
+                              print_duration(*cooldown_until_ - context.now) +
+                              ", or until `pointsman ack " + print_id(incident_) + "`");
+  record(context, last_end_);
+}
+
+void LadderKeeper::end_run(const LadderContext& context, const std::string& how) {
+  if (phase_ == LadderPhase::approval) context.incidents.ask_nothing(incident_);
+  start_cooldown(context.now);
+  enter(context, LadderPhase::cooldown, cooldown_until_);
+  last_end_ = how;
+  note(context, "ladder " + policy_.name.text + ": " + how, true);
+  record(context, how);
+}
+
+void LadderKeeper::call_for_human(const LadderContext& context, const std::string& asked) {
+  escalated_ = true;
+  context.incidents.needs_human(incident_, asked);
+  for (const NotifierName& notifier : policy_.escalate) {
+    context.incidents.tell(incident_, notifier);
+  }
+}
+
+void LadderKeeper::acknowledge(const LadderContext& context, IncidentId incident) {
+  const bool held = phase_ == LadderPhase::exhausted || phase_ == LadderPhase::cooldown;
+  if (incident == IncidentId{} || incident != incident_ || !held) return;
+  cooldown_until_.reset();
+  clock_.restart(context.now);
+  enter(context, LadderPhase::idle, std::nullopt);
+  denied_.clear();
+  record(context, "acknowledged: it may run again");
+}
+
+void LadderKeeper::start_cooldown(MonoTime now) {
+  cooldown_until_ = now + std::max(policy_.cooldown, shortest_cooldown);
+}
+
+void LadderKeeper::forget_old_runs(MonoTime now) {
+  const auto most = std::max<std::size_t>(
+      {runs_kept, static_cast<std::size_t>(std::max(policy_.max_per_hour.value_or(0), 0)),
+       static_cast<std::size_t>(std::max(policy_.max_per_day.value_or(0), 0))});
+  std::erase_if(runs_, [&](MonoTime run) { return now - run >= one_day; });
+  while (runs_.size() >= most) runs_.erase(runs_.begin());
+}
+
+// --- reload and restart ------------------------------------------------------------------------
+
+void LadderKeeper::reload(const LadderContext& context, LadderPolicy policy) {
+  retired_ = false;
+  if (policy.fingerprint == policy_.fingerprint) {
+    next_policy_.reset();
+    policy_ = std::move(policy);
+    return;
+  }
+  next_policy_ = std::move(policy);
+  if (phase_ != LadderPhase::step) begin_policy(context);
+}
+
+bool LadderKeeper::retire(const LadderContext& context) {
+  retired_ = true;
+  next_policy_.reset();
+  if (phase_ == LadderPhase::step) return false;
+  if (running()) begin_policy(context);
+  return true;
+}
+
+/// A run by the old policy stops here; the hold after a run that has ended stays.
+void LadderKeeper::begin_policy(const LadderContext& context) {
+  const bool stopped = running();
+  if (next_policy_) {
+    const bool other_trigger = next_policy_->when != policy_.when;
+    policy_ = std::move(*next_policy_);
+    next_policy_.reset();
+    if (other_trigger) clock_ = TriggerClock{};
+  }
+  if (!stopped) return;
+  if (phase_ == LadderPhase::approval) context.incidents.ask_nothing(incident_);
+  last_end_ = retired_ ? "stopped: it is no longer configured" : "stopped: its policy was changed";
+  note(context, "ladder " + policy_.name.text + " " + last_end_);
+  enter(context, LadderPhase::idle, std::nullopt);
+  record(context, last_end_);
+}
+
+void LadderKeeper::restore(const LadderContext& context, const LadderMemory& memory) {
+  const LadderPhase phase = phase_of(memory.phase).value_or(LadderPhase::idle);
+  runs_ = memory.runs;
+  forget_old_runs(context.now);
+  cooldown_until_ = memory.cooldown_until;
+  incident_ = memory.incident;
+  step_ = memory.step;
+  attempt_ = memory.attempt;
+  phase_ = phase;
+  since_ = memory.phase_since;
+  if (!running()) {
+    const bool held = phase == LadderPhase::exhausted || phase == LadderPhase::cooldown;
+    phase_ = held && cooldown_until_ ? phase : LadderPhase::idle;
+    until_ = phase_ == LadderPhase::idle ? std::nullopt : cooldown_until_;
+    escalated_ = phase_ == LadderPhase::exhausted;
+    return;
+  }
+  const bool same = memory.fingerprint.empty() || memory.fingerprint == policy_.fingerprint;
+  const int last = phase == LadderPhase::retry_wait ? steps() : steps() - 1;
+  if (!same || step_ < 0 || step_ > last) {
+    last_end_ = "stopped: its policy was changed while the daemon was down";
+    note(context, "ladder " + policy_.name.text + " " + last_end_);
+    enter(context, LadderPhase::idle, std::nullopt);
+    record(context, last_end_);
+    return;
+  }
+  fired_ = true;
+  resume(context, memory);
+}
+
+/// Goes on where the daemon left off. A step that was under way may have happened.
+void LadderKeeper::resume(const LadderContext& context, const LadderMemory& memory) {
+  if (step_ < steps()) last_words_ = describe(step());
+  switch (phase_) {
+    case LadderPhase::step:
+      write_attempt(context, ActionOutcome::unknown, "the daemon ended while it was under way");
+      begin_verifying(context, step_words() +
+                                   ": unknown, the daemon ended while it was under way; it is "
+                                   "looked whether it helped");
+      break;
+    case LadderPhase::verifying:
+      begin_verifying(context, "verifies anew after a start");
+      break;
+    case LadderPhase::waiting:
+      until_ = memory.phase_since + step().hold.value_or(Duration::zero());
+      break;
+    case LadderPhase::approval:
+      action_ = ActionId{++context.last_action_id};
+      until_ = memory.phase_since + step().hold.value_or(approval_expiry);
+      ask_approval(context);
+      record(context, "asks anew after a start: " + step_words());
+      break;
+    default:
+      until_ = memory.phase_since + policy_.retry_after;
+      if (step_ > 0) last_words_ = describe(policy_.steps[static_cast<std::size_t>(step_ - 1)]);
+      break;
+  }
+  if (phase_ == LadderPhase::step || phase_ == LadderPhase::verifying) attempt_ = 1;
+}
+
+LadderMemory LadderKeeper::memory() const {
+  const bool under_way = phase_ == LadderPhase::step || phase_ == LadderPhase::approval;
+  return {policy_.name, std::string(to_text(phase_)),
+          step_,        attempt_,
+          incident_,    under_way ? action_ : ActionId{},
+          since_,       cooldown_until_,
+          runs_,        policy_.fingerprint};
+}
+
+// --- what is written down ----------------------------------------------------------------------
+
+void LadderKeeper::enter(const LadderContext& context, LadderPhase phase,
+                         std::optional<MonoTime> until) {
+  phase_ = phase;
+  since_ = context.now;
+  until_ = until;
+  action_ = phase == LadderPhase::step || phase == LadderPhase::approval ? action_ : ActionId{};
+}
+
+void LadderKeeper::record(const LadderContext& context, std::string text, Details details) {
+  context.effects.push_back(
+      Record{RecordKind::ladder, policy_.name.text, std::move(text), std::move(details), memory()});
+}
+
+void LadderKeeper::note(const LadderContext& context, const std::string& text, bool with_evidence) {
+  Details details;
+  if (with_evidence && context.evidence) details = context.evidence(policy_.when.subject);
+  if (with_evidence) {
+    for (const Guard& guard : guards_) {
+      details.emplace_back("guard " + std::string(guard.name),
+                           (guard.allow ? "allows: " : "denies: ") + guard.value);
+    }
+  }
+  context.incidents.note(incident_, context.now, text, std::move(details));
+}
+
+}  // namespace pointsman

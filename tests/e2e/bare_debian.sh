@@ -23,8 +23,10 @@ if [ ! -d "$base" ]; then
   mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
     awk '$2 ~ /^bookworm$|^stable$/ && /debian/ { print $1; exit }')
   echo "debootstrap from ${mirror:=http://deb.debian.org/debian}"
-  rm -rf "$base.part"
-  debootstrap --variant=minbase bookworm "$base.part" "$mirror" >"$cache/debootstrap.log" 2>&1 ||
+  rm -rf --one-file-system "$base.part"
+  # What debootstrap mounts ends with its mount namespace, also when it is interrupted.
+  unshare --mount --propagation private \
+    debootstrap --variant=minbase bookworm "$base.part" "$mirror" >"$cache/debootstrap.log" 2>&1 ||
     { tail -20 "$cache/debootstrap.log" >&2; exit 1; }
   mv "$base.part" "$base"
 fi

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include <sys/resource.h>
 #include <boost/asio/signal_set.hpp>
@@ -38,9 +39,12 @@
 namespace pointsman {
 namespace {
 
+/// systemd gives every folder of RuntimeDirectory=, with colons between; the first one is ours.
 std::string runtime_folder() {
-  const char* folder = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe)
-  return folder && *folder ? folder : "/run/pointsman";
+  const char* folders = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe)
+  if (!folders || !*folders) return "/run/pointsman";
+  const std::string_view all{folders};
+  return std::string(all.substr(0, all.find(':')));
 }
 
 /// A thousand probes at once need a thousand sockets: the hard limit is ours to use.

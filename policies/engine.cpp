@@ -53,6 +53,10 @@ Decision Engine::step(MonoTime now, const Event& event) {
   if (now_ >= housekeeping_at_) keep_house();
   run_due();
   if (services_dirty_) update_services();
+  take_ended_steps();
+  run_ladders();
+  close_service_incidents();
+  if (services_dirty_) update_services();  // a ladder may have set a flag, or drained
   store_incidents();
   ++generation_;
   return Decision{std::move(effects_), next_wake()};
@@ -186,6 +190,9 @@ void Engine::on(const PolicyLoaded& event) {
   }
   std::erase_if(services_, [this](const auto& s) { return !policy_->services.contains(s.first); });
   std::erase_if(verdicts_, [this](const auto& v) { return !policy_->services.contains(v.first); });
+  recovery_.load(ladder_context(), *policy_);
+  operations_.forget_ladders(
+      [this](const LadderName& name) { return recovery_.is_configured(name); }, effects_);
   services_dirty_ = true;
   effects_.push_back(Record{RecordKind::policy,
                             "policy",
@@ -274,7 +281,7 @@ RouteContext Engine::context_for(const RouteKeeper& keeper) {
                       .fallback = fallback,
                       .distrust_since = distrust_since_,
                       .paused = operations_.paused(),
-                      .maintenance = operations_.is_set(maintenance_flag),
+                      .maintenance = planned_maintenance(),
                       .machine = machine_trouble(),
                       .effects = effects_,
                       .last_action_id = last_action_id_,
@@ -403,7 +410,7 @@ void Engine::update_services() {
     it->second = next;
     services_since_[name] = now_;
   }
-  follow_service_incidents();
+  open_service_incidents();
   const auto worse = [](State state) {
     return state == State::degraded || state == State::unhealthy;
   };
@@ -443,10 +450,8 @@ void Engine::update_services() {
   }
 }
 
-/// A service that is unhealthy is covered by one incident: its own, or that of the part that
-/// failed.
-void Engine::follow_service_incidents() {
-  const CauseView view{
+CauseView Engine::cause_view() const {
+  return CauseView{
       *policy_,
       [this](const Member& member) { return member_state(member); },
       [this](const Member& member) {
@@ -454,9 +459,19 @@ void Engine::follow_service_incidents() {
         return service ? unhealthy_why(*service) : to_text(member) + " is not well";
       },
   };
-  cover_services(now_, view, service_order_, incidents_);
-  close_recovered(
-      now_, view, [](IncidentId) { return false; }, incidents_);
+}
+
+/// A service that is unhealthy is covered by one incident: its own, or that of the part that
+/// failed.
+void Engine::open_service_incidents() {
+  cover_services(now_, cause_view(), service_order_, incidents_);
+}
+
+/// After the ladders have looked: one that still has business with an incident holds it open.
+void Engine::close_service_incidents() {
+  if (incidents_.open_count() == 0) return;
+  const auto held = [this](IncidentId id) { return recovery_.holds(id); };
+  close_recovered(now_, cause_view(), held, incidents_);
 }
 
 void Engine::keep_house() {
@@ -473,6 +488,7 @@ MonoTime Engine::next_wake() const {
   MonoTime at = housekeeping_at_;
   if (!due_.empty()) at = std::min(at, due_.begin()->first);
   for (const auto& [name, keeper] : routes_) at = std::min(at, keeper.wake_at());
+  at = std::min(at, recovery_.wake_at());
   return std::max(at, now_);
 }
 
@@ -492,6 +508,7 @@ std::shared_ptr<const Snapshot> Engine::snapshot(MonoTime now) const {
   shot->incidents = incidents_.stories();
   shot->incidents_open = incidents_.open_count();
   shot->actions = actions_;
+  shot->ladders = recovery_.views();
   for (const auto& [name, entry] : probes_) {
     ProbeView view;
     view.kind = entry.policy.kind;

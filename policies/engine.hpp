@@ -22,6 +22,7 @@
 #include "policies/model/snapshot.hpp"
 #include "policies/operations.hpp"
 #include "policies/probe_entry.hpp"
+#include "policies/recovery.hpp"
 #include "policies/rollup.hpp"
 #include "policies/route_keeper.hpp"
 
@@ -65,6 +66,15 @@ class Engine {
   void start_request(const SwitchRequested& asked);
   void end_request(RequestId id, bool ok, std::string line);
   void store_incidents();
+  LadderContext ladder_context();
+  bool planned_maintenance() const;
+  LadderSubject look_at(const LadderPolicy& ladder) const;
+  bool switches_under(const Member& member) const;
+  void run_ladders();
+  void take_ended_steps();
+  std::optional<StepFinished> begin_step(const RunStep& step);
+  std::optional<StepFinished> begin_switch_step(const RunStep& step);
+  bool end_switch_step(RequestId id, bool ok, const std::string& line);
   void evaluate_all_routes();
   std::string machine_trouble() const;
   void evaluate_route(RouteKeeper& keeper);
@@ -76,7 +86,9 @@ class Engine {
   void schedule_after(ProbeEntry& entry, MonoTime start);
   void run_at_once(ProbeEntry& entry);
   void update_services();
-  void follow_service_incidents();
+  CauseView cause_view() const;
+  void open_service_incidents();
+  void close_service_incidents();
   void probe_changed(const ProbeEntry& entry, State before);
   void end_distrust_when_all_ran();
   std::string unhealthy_why(const ServiceName& name) const;
@@ -92,6 +104,9 @@ class Engine {
   std::map<RouteName, RouteKeeper> routes_;
   IncidentBook incidents_;
   Operations operations_;
+  Recovery recovery_;
+  std::map<RequestId, RunStep> switch_steps_;  ///< a ladder's switches that are under way
+  std::vector<StepFinished> ended_steps_;
   std::map<std::pair<std::string, ActionOutcome>, std::uint64_t> actions_;
   std::map<RequestId, RequestView> requests_;
   std::set<RouteName> troubled_;  ///< routes whose candidates run fast

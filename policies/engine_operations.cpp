@@ -32,6 +32,7 @@ void Engine::start_request(const SwitchRequested& asked) {
 }
 
 void Engine::end_request(RequestId id, bool ok, std::string line) {
+  if (end_switch_step(id, ok, line)) return;
   const auto it = requests_.find(id);
   if (it == requests_.end()) return;
   it->second.state = ok ? RequestState::done : RequestState::failed;
@@ -77,6 +78,8 @@ void Engine::on(const DrainSet& event) {
 
 void Engine::on(const IncidentAcknowledged& event) {
   if (!incidents_.acknowledge(event.incident, {now_, event.by, event.reason})) return;
+  const auto look = [this](const LadderPolicy& ladder) { return look_at(ladder); };
+  recovery_.acknowledge(ladder_context(), look, event.incident);
   effects_.push_back(
       Record{RecordKind::operation,
              "incident " + std::to_string(static_cast<std::uint64_t>(event.incident)),
@@ -85,9 +88,6 @@ void Engine::on(const IncidentAcknowledged& event) {
              {},
              {}});
 }
-
-void Engine::on(const StepFinished&) {}
-void Engine::on(const StepApproved&) {}
 
 void Engine::on(const MemoryRestored& event) {
   for (const RouteMemory& memory : event.routes) {
@@ -101,6 +101,9 @@ void Engine::on(const MemoryRestored& event) {
   incidents_.restore(event.incidents, event.last_incident);
   for (auto& [name, keeper] : routes_) keeper.adopt_incident(incidents_);
   operations_.restore(event, effects_);
+  recovery_.restore(ladder_context(), event.ladders);
+  operations_.forget_ladders(
+      [this](const LadderName& name) { return recovery_.is_configured(name); }, effects_);
   services_dirty_ = true;
 }
 

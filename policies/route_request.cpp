@@ -74,6 +74,9 @@ RequestAnswer RouteKeeper::request(const RouteContext& context, const SwitchRequ
                      facts.target == TargetFact::read_only;
   const bool fits_already = fits_now(*to);
   const std::uint64_t missing = missing_of(*sample);
+  if (cause == SwitchCause::recovery && alive && !fits_already) {
+    return refused(join_names(targets_) + " is alive and no other candidate fits");
+  }
   if (fits_already) {
     answer.lines.push_back("move " + policy_.name.text + " to " + to->text +
                            ", which fits already");

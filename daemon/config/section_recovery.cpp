@@ -132,7 +132,6 @@ void read_recovery(MapReader& root, Draft& draft) {
   MapReader section(draft.findings, root.find_section("recovery"), "recovery",
                     root.key_position("recovery"));
   if (!section.node()) return;
-  root.warn("recovery", "read and checked, but this version does not run ladders yet");
   for (const auto& entry : section.node()->entries) read_ladder(entry, draft);
 }
 

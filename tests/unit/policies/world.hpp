@@ -91,6 +91,10 @@ class World {
   std::vector<RunHook> hooks;
   std::vector<DemoteServer> demotions;
   std::vector<SwitchOver> switchovers;
+  std::vector<RunStep> steps;
+  ActionOutcome step_outcome = ActionOutcome::ok;
+  std::function<void(const RunStep&)> on_step;
+  std::map<FlagName, bool> flags;
   std::vector<Alert> alerts;
   std::map<IncidentId, Incident> incidents;  ///< as last stored
   std::vector<SwitchRoute> switches;         ///< asked for, verify apart
@@ -225,6 +229,15 @@ class World {
       return Event{done};
     });
   }
+  void run(const RunStep& effect) {
+    steps.push_back(effect);
+    const RunStep order = effect;
+    pending_.emplace(now + 50ms, [this, order] {
+      if (on_step) on_step(order);
+      return Event{StepFinished{order.id, order.ladder, step_outcome, "step"}};
+    });
+  }
+  void run(const WriteFlag& effect) { flags[effect.flag] = effect.set; }
   void run(const StoreIncident& effect) { incidents[effect.incident.id] = effect.incident; }
   void run(const SendAlert& effect) { alerts.push_back(effect.alert); }
   void run(const Record& effect) { records.push_back(effect); }

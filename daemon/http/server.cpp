@@ -165,13 +165,15 @@ void HttpServer::close(std::function<void()> closed) {
 }
 
 asio::awaitable<void> HttpServer::async_close() {
-  co_await asio::async_initiate<decltype(asio::use_awaitable), void()>(
-      [impl = impl_](auto handler) {
-        // std::function wants to copy what it holds; a completion handler can only be moved.
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        impl->begin_close([shared] { std::move (*shared)(); });
-      },
-      asio::use_awaitable);
+  // Named and moved in: g++ 12 frees the captures of a temporary in a co_await expression twice.
+  auto initiate = [impl = impl_](auto handler) {
+    // std::function wants to copy what it holds; a completion handler can only be moved.
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    impl->begin_close([shared] { std::move (*shared)(); });
+  };
+  auto closed = asio::async_initiate<decltype(asio::use_awaitable), void()>(std::move(initiate),
+                                                                            asio::use_awaitable);
+  co_await std::move(closed);
 }
 
 }  // namespace pointsman

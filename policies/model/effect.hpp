@@ -1,7 +1,7 @@
 // Effects: everything that the engine can ask of the shell. A closed list of plain values.
 //
 // Every effect that starts something ends in exactly one event. Those that change the world are
-// journalled as an intent before they run (daemon/runtime/effects.cpp).
+// journalled as an intent before they run (daemon/runtime/route_runner.cpp, act_runner.cpp).
 #pragma once
 
 #include <optional>

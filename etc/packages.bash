@@ -10,7 +10,7 @@ packages_build=(
 packages_servers=(postgresql-15 pgbouncer redis-server)
 packages_test=(
   catch2 librapidcheck-dev python3-pytest python3-psycopg2 python3-redis python3-fusepy fuse3 openssl
-  nginx haproxy clang clang-format clang-tidy shellcheck systemd systemd-container prometheus
+  iproute2 nginx haproxy clang clang-format clang-tidy shellcheck systemd systemd-container prometheus
   prometheus-alertmanager git debootstrap
 )
 packages_bench=(wrk)

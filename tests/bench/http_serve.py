@@ -128,7 +128,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seconds", type=int, default=4)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
+    options.add_argument("--build", default=os.path.join(ROOT, "build", "ci"))
     options = options.parse_args()
 
     met = True

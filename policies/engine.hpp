@@ -61,6 +61,9 @@ class Engine {
   void on(const PolicyLoaded& event);
   void on(const MemoryRestored& event);
 
+  void load_probes();
+  void load_routes();
+  void load_services();
   RouteContext context_for(const RouteKeeper& keeper);
   void serve_wishes(RouteKeeper& keeper);
   void start_request(const SwitchRequested& asked);

@@ -232,6 +232,12 @@ std::span<const GuardName> promotion_gates() {
   return all;
 }
 
+std::span<const GuardName> last_moment_gates() {
+  using enum GuardName;
+  static constexpr std::array all{mode, paused, maintenance, switch_mode, self_distrust, machine};
+  return all;
+}
+
 namespace {
 
 const Guard* first_of(const std::vector<Guard>& guards, std::span<const GuardName> names) {
@@ -250,6 +256,10 @@ const Guard* first_denied(const std::vector<Guard>& guards, SwitchCause cause) {
 
 const Guard* first_denied_promotion(const std::vector<Guard>& guards) {
   return first_of(guards, promotion_gates());
+}
+
+const Guard* first_denied_last_moment(const std::vector<Guard>& guards) {
+  return first_of(guards, last_moment_gates());
 }
 
 Duration retry_delay(int failures) {

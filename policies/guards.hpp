@@ -77,6 +77,10 @@ std::span<const GuardName> gates(SwitchCause cause);
 
 /// The gates that a promotion must pass.
 std::span<const GuardName> promotion_gates();
+/// Those of them that are asked once more when the fence and the second look are done: an operator
+/// may have said stop meanwhile. (What the fence itself changes, a server told to stop, is not.)
+std::span<const GuardName> last_moment_gates();
+const Guard* first_denied_last_moment(const std::vector<Guard>& guards);
 const Guard* first_denied_promotion(const std::vector<Guard>& guards);
 
 /// The first gate that denies, or null.

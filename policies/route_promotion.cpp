@@ -127,7 +127,12 @@ void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFac
   }
   if (promotion_) {
     if (promotion_->phase != Promotion::Phase::looking || !looked_at_all(context)) return;
-    if (still_promotable(context, facts)) {
+    settle_guards(context, std::nullopt);
+    const Guard* denied = promotion_->requested ? nullptr : first_denied_last_moment(guards_);
+    if (denied) {
+      record_denial(context, *denied, "promotion of " + promotion_->to.text);
+      give_up_promotion(context, "guard " + std::string(denied->name) + ": " + denied->value);
+    } else if (still_promotable(context, facts)) {
       ask_to_promote(context);
     } else {
       give_up_promotion(context, "a second look found: " + std::string(diagnosis()) + ", " + why_);

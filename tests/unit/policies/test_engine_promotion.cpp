@@ -279,6 +279,24 @@ TEST_CASE("a fence that takes the host away does not make the promotion doubt it
   CHECK(w.promotions.size() == 1);
 }
 
+TEST_CASE("what an operator says while the fence runs stops the promotion") {
+  Drive paused({HookKind::fence});
+  paused.on_fence = [&] { paused.give(AutomationSet{true, "a rack is moved", "uid 0", {}}); };
+  paused.kill_primary();
+  paused.pass_time(15s);
+  CHECK(paused.promotions.empty());
+  CHECK(paused.has_denied("paused"));
+
+  Drive patched({HookKind::fence});
+  patched.on_fence = [&] {
+    patched.give(FlagSet{FlagName("maintenance"), true, "patching", "uid 0", std::nullopt});
+  };
+  patched.kill_primary();
+  patched.pass_time(15s);
+  CHECK(patched.promotions.empty());
+  CHECK(patched.has_denied("maintenance"));
+}
+
 TEST_CASE("the second look follows one that became writable, and lets a primary that is back be") {
   Drive w({HookKind::fence});
   w.on_fence = [&] { w.set("replica-1", primary(2)); };

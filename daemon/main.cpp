@@ -1,10 +1,14 @@
-// The executable: the command line, joined with what needs the configuration or is the daemon.
+// The executable: the command line, joined with what needs the configuration or is the daemon. The
+// daemon starts it once more to look at file systems (probes/mount_worker.hpp).
+#include <string_view>
+
 #include "daemon/app.hpp"
 #include "daemon/check.hpp"
 #include "daemon/cli/cli.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/probe_once.hpp"
 #include "daemon/version.hpp"
+#include "probes/mount_worker.hpp"
 
 namespace {
 
@@ -28,6 +32,7 @@ int check(const CheckOptions& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == MountWorker::argument) return MountWorker::run();
   CliHooks hooks;
   hooks.run = [](const RunOptions& given) { return run_daemon(given.config); };
   hooks.check = check;

@@ -1,8 +1,5 @@
 #include "probes/disk.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,82 +20,9 @@ namespace pointsman {
 namespace {
 
 constexpr int max_mounts_on_the_way = 16;
-constexpr std::size_t write_test_bytes = 4096;
 
 std::string error_text(int error) {
   return std::system_category().message(error);
-}
-
-// --- on the worker's thread
-// ------------------------------------------------------------------------
-
-int write_and_sync(int fd) {
-  const std::array<char, write_test_bytes> block{};
-  const ssize_t written = ::write(fd, block.data(), block.size());
-  if (written < 0) return errno;
-  if (written != static_cast<ssize_t>(block.size())) return ENOSPC;
-  return ::fsync(fd) == 0 ? 0 : errno;
-}
-
-/// Writes, syncs and removes a file of our own. 0 or the errno.
-int test_writing(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return errno;
-  const auto folder = S_ISDIR(status.st_mode) ? path : path.substr(0, path.rfind('/') + 1);
-  const auto file = fmt::format("{}/.pointsman-write-test.{}", folder, ::getpid());
-  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  int fd = ::open(file.c_str(), flags, 0600);
-  if (fd < 0 && errno == EEXIST) {
-    // Left by an earlier process that had our id and was killed at this point.
-    ::unlink(file.c_str());
-    fd = ::open(file.c_str(), flags, 0600);
-  }
-  if (fd < 0) return errno;
-  int error = write_and_sync(fd);
-  if (::close(fd) != 0 && error == 0) error = errno;
-  if (::unlink(file.c_str()) != 0 && error == 0) error = errno;
-  return error;
-}
-
-DiskReading read_disk(const std::string& path, bool write_test) {
-  DiskReading reading;
-  reading.path = path;
-  reading.step = DiskReading::Step::statvfs;
-  struct statvfs status {};
-  if (::statvfs(path.c_str(), &status) != 0) {
-    reading.error = errno;
-    return reading;
-  }
-  reading.block_size = status.f_frsize != 0 ? status.f_frsize : status.f_bsize;
-  reading.blocks = status.f_blocks;
-  reading.blocks_free = status.f_bfree;
-  reading.blocks_available = status.f_bavail;
-  reading.inodes = status.f_files;
-  reading.inodes_free = status.f_ffree;
-  if (!write_test) return reading;
-  reading.step = DiskReading::Step::write_test;
-  reading.error = test_writing(path);
-  return reading;
-}
-
-/// What a worker hands back: a reading, or that the path goes on elsewhere.
-struct Visit {
-  std::optional<LeftMount> left;
-  DiskReading reading;
-};
-
-Visit visit(const MountTable& table, const Mount& mount, const std::string& path, bool write_test) {
-  Visit result;
-  const auto walk = walk_within(table, mount, path);
-  if (const auto* left = std::get_if<LeftMount>(&walk)) {
-    result.left = *left;
-  } else if (const auto* failed = std::get_if<WalkError>(&walk)) {
-    result.reading.error = failed->error;
-    result.reading.path = failed->path;
-  } else {
-    result.reading = read_disk(std::get<WalkedTo>(walk).path, write_test);
-  }
-  return result;
 }
 
 // --- judgement
@@ -185,39 +109,36 @@ class DiskProber final : public Prober {
 
 asio::awaitable<Finding> DiskProber::async_run(RunContext& context) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  const auto text = mountinfo_.read();
-  if (!text)
-    co_return ours(fmt::format("{}: {}", mountinfo_.path(), error_text(mountinfo_.error())));
-  const auto table = std::make_shared<const MountTable>(MountTable::parse(*text));
-
   std::string path = spec_.path;
   for (int hop = 0; hop < max_mounts_on_the_way; ++hop) {
-    const Mount* mount = table->find(up_to_dotdot(path));
+    const auto text = mountinfo_.read();
+    if (!text) {
+      co_return ours(fmt::format("{}: {}", mountinfo_.path(), error_text(mountinfo_.error())));
+    }
+    const auto table = MountTable::parse(*text);
+    const Mount* mount = table.find(up_to_dotdot(path));
     if (mount == nullptr) {
       co_return Finding{
           Outcome::fail, Reason::unreachable, path + " lies on no mount we know of", {}};
     }
     context.tell(fmt::format("{} is looked for on {} ({} {})", path, mount->mount_point,
                              mount->fs_type, mount->source));
-    const auto result = std::make_shared<Visit>();
-    std::function<void()> work = [table, mount, path, result, write = spec_.write_test] {
-      *result = visit(*table, *mount, path, write);
-    };
-    const auto end = co_await MountWorkers::async_call(executor_, mount->key(), context.deadline,
-                                                       std::move(work));
-    if (end == MountCallEnd::stuck) {
+    VisitOrder order{mount->key(), path, spec_.write_test, ::getpid()};
+    const auto end =
+        co_await MountWorker::async_visit(executor_, std::move(order), context.deadline);
+    if (end.how == VisitEnd::How::stuck) {
       co_return Finding{Outcome::fail,
                         Reason::stuck,
                         fmt::format("{} ({} {}) does not answer", mount->mount_point,
                                     mount->fs_type, mount->source),
                         {}};
     }
-    if (end == MountCallEnd::no_thread) co_return ours("no thread to look at the mount with");
-    if (result->left) {
-      path = result->left->path;
+    if (end.how == VisitEnd::How::no_worker) co_return ours("no process to look at the mount with");
+    if (end.visit.left) {
+      path = *end.visit.left;
       continue;
     }
-    const auto& reading = result->reading;
+    const auto& reading = end.visit.reading;
     auto facts = to_disk_facts(reading, mount);
     if (facts.total > 0) {
       fill_rate_.add(mono_now(), facts.used);

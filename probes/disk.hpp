@@ -1,6 +1,6 @@
 // The disk probe's pure half: what was read of a file system, and what to make of it.
 //
-// The prober itself (make_disk_prober, probes/kinds.hpp) reads on the mount's worker
+// The prober itself (make_disk_prober, probes/kinds.hpp) has the mount's worker look
 // (mount_worker.hpp) and judges on the loop's thread. Order of judgement: unreachable, read-only,
 // write test, fail limits, warn limits. Limits are reached at the value itself: `warn: 80%` warns
 // at 80 %.
@@ -17,15 +17,19 @@
 
 namespace pointsman {
 
-/// What one run read. `error` is an errno, 0 when all went well, and `step` what it came from.
-struct DiskReading {
-  enum class Step { find, statvfs, write_test };
-  int error = 0;
-  Step step = Step::find;
-  std::string path;              ///< where the error came
+/// As statvfs(3) gives them.
+struct DiskFigures {
   std::uint64_t block_size = 0;  ///< f_frsize
   std::uint64_t blocks = 0, blocks_free = 0, blocks_available = 0;
   std::uint64_t inodes = 0, inodes_free = 0;
+};
+
+/// What one run read. `error` is an errno, 0 when all went well, and `step` what it came from.
+struct DiskReading : DiskFigures {
+  enum class Step { find, statvfs, write_test };
+  int error = 0;
+  Step step = Step::find;
+  std::string path;  ///< where the error came
 };
 
 /// How fast it fills: a straight line through the last hour of runs, one point a minute at most.

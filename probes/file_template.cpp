@@ -12,7 +12,10 @@ namespace {
 
 /// Stands for the epoch while a file is compared; no template may have it.
 constexpr char epoch_mark = '\x01';
-constexpr std::size_t max_epoch_digits = 20;
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r") == std::string_view::npos;
@@ -64,6 +67,12 @@ class TemplateReader {
     }
     if (text_.find(epoch_mark) != std::string_view::npos) {
       return error(text_.find(epoch_mark), "a control character");
+    }
+    if (epoch_is_ambiguous()) {
+      return Error{
+          fmt::format("{}: {{{{epoch}}}} stands next to a digit or another tag, so that its number "
+                      "could not be told from what is beside it: write something between them",
+                      file_)};
     }
     if (!has_target_) {
       return Error{
@@ -134,6 +143,25 @@ class TemplateReader {
     if (made_.pieces_.empty() || made_.pieces_.back().kind != Kind::literal) return;
     auto& last = made_.pieces_.back().text;
     last.erase(last.size() - std::min(last.size(), open - line_start));
+  }
+
+  /// What is written must be readable again: the epoch is all the digits that stand there.
+  bool epoch_is_ambiguous() const {
+    const auto& pieces = made_.pieces_;
+    const auto clash = [](const auto& left, const auto& right) {
+      if (left.kind == Kind::epoch) return right.kind != Kind::literal || is_digit(right.text[0]);
+      return right.kind == Kind::epoch &&
+             (left.kind != Kind::literal || is_digit(left.text.back()));
+    };
+    std::size_t block_begin = 0;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      if (i == 0 || pieces[i].block != pieces[i - 1].block) block_begin = i;
+      if (i + 1 < pieces.size() && clash(pieces[i], pieces[i + 1])) return true;
+      const bool block_ends = i + 1 == pieces.size() || pieces[i + 1].block != pieces[i].block;
+      const bool repeats = pieces[i].block != 0 && block_ends;
+      if (repeats && clash(pieces[i], pieces[block_begin])) return true;
+    }
+    return false;
   }
 
   std::string_view text_;
@@ -211,16 +239,12 @@ std::optional<std::uint64_t> FileTemplate::match(std::string_view text,
     return text == pattern ? std::optional<std::uint64_t>(0) : std::nullopt;
   }
   if (!text.starts_with(std::string_view(pattern).substr(0, mark))) return std::nullopt;
-  // Digits may follow the epoch in the template too: every length is tried.
-  for (std::size_t size = 1; size <= max_epoch_digits && mark + size <= text.size(); ++size) {
-    const auto digits = text.substr(mark, size);
-    if (digits.back() < '0' || digits.back() > '9') break;
-    if (with_epoch(pattern, digits) != text) continue;
-    std::uint64_t epoch = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + size, epoch);
-    if (error == std::errc{} && end == digits.data() + size) return epoch;
-  }
-  return std::nullopt;
+  const auto end = std::min(text.find_first_not_of("0123456789", mark), text.size());
+  const auto digits = text.substr(mark, end - mark);
+  std::uint64_t epoch = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), epoch);
+  if (read.ec != std::errc{} || std::to_string(epoch) != digits) return std::nullopt;
+  return with_epoch(pattern, digits) == text ? std::optional(epoch) : std::nullopt;
 }
 
 std::optional<FileMatch> recognise(const FileTemplate& tmpl, std::string_view text,

@@ -3,8 +3,9 @@
 //
 // {{address}} (host:port), {{host}}, {{port}}, {{name}} stand for the target; between {{#targets}}
 // and {{/targets}} for each of them in turn, else for the first. {{epoch}} counts the switches of
-// the route. A line with nothing but {{#targets}} or {{/targets}} leaves no line behind. All else
-// is copied as it stands. Errors begin "FILE:LINE: ". At most `max_size` bytes.
+// the route, and no digit or tag may stand next to it, or it could not be read back. A line with
+// nothing but {{#targets}} or {{/targets}} leaves no line behind. All else is copied as it stands.
+// Errors begin "FILE:LINE: ". At most `max_size` bytes.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,15 @@
 #include "probes/mount_worker.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <utility>
@@ -20,82 +21,150 @@
 namespace pointsman {
 namespace {
 
-constexpr std::size_t stack_bytes = 256 * 1024;
-constexpr unsigned first_own_descriptor = 3;
+constexpr int first_own_descriptor = 3;
+constexpr int could_not_start = 127;
 
-/// All that a thread and the loop share. The event is readable once the call is finished; it is the
-/// loop's, which closes it only then.
-struct Call {
-  std::function<void()> work;
-  std::atomic<bool> finished{false};
-  int event = -1;
+struct SocketPair {
+  int ours = -1, theirs = -1;
 };
 
-void close_descriptors(unsigned first, unsigned last) {
-  if (first <= last) ::syscall(SYS_close_range, first, last, 0u);
+/// Whole messages, or nothing; none of the two is standard input or output.
+SocketPair make_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return {};
+  for (int& end : ends) {
+    if (end >= first_own_descriptor) continue;
+    const int low = std::exchange(end, ::fcntl(end, F_DUPFD_CLOEXEC, first_own_descriptor));
+    ::close(low);
+  }
+  return {ends[0], ends[1]};
 }
 
-/// A table of our own with nothing in it but standard output and the event. Where that is forbidden
-/// we go on with the common one, and close nothing.
-void leave_descriptors(int event) {
-  if (::unshare(CLONE_FILES) != 0) return;
-  const auto kept = static_cast<unsigned>(event);
-  close_descriptors(first_own_descriptor, kept - 1);
-  close_descriptors(kept + 1, ~0u);
+/// Only calls that are safe between fork and exec. Its environment is empty: no secret in it.
+[[noreturn]] void become_worker(int orders) {
+  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (::dup2(orders, 0) < 0 || ::dup2(nowhere, 1) < 0 || ::dup2(nowhere, 2) < 0 ||
+      ::chdir("/") != 0) {
+    ::_exit(could_not_start);
+  }
+  ::syscall(SYS_close_range, static_cast<unsigned>(first_own_descriptor), ~0u, 0u);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  static char name[] = "pointsman";
+  char* const argv[] = {name, const_cast<char*>(MountWorker::argument), nullptr};
+  char* const envp[] = {nullptr};
+  ::execve("/proc/self/exe", argv, envp);
+  ::_exit(could_not_start);
 }
 
-extern "C" void* run_mount_worker(void* argument) {
-  const std::unique_ptr<std::shared_ptr<Call>> handed(
-      static_cast<std::shared_ptr<Call>*>(argument));
-  Call& call = **handed;
-  const int event = call.event;  // its number is ours, whatever the loop does with its own table
-  ::pthread_setname_np(::pthread_self(), "mount-worker");
-  leave_descriptors(event);
-  call.work();
-  call.finished.store(true, std::memory_order_release);
-  const std::uint64_t one = 1;
-  static_cast<void>(!::write(event, &one, sizeof one));
-  return nullptr;
-}
+/// The other process: this program once more, and the socket that it takes orders from.
+class Worker {
+ public:
+  /// False when there is none and none can be had. `answer` goes with the order.
+  bool send(const std::string& order, int answer);
 
-bool start_thread(const std::shared_ptr<Call>& call) {
-  auto handed = std::make_unique<std::shared_ptr<Call>>(call);
-  pthread_attr_t attributes;
-  if (::pthread_attr_init(&attributes) != 0) return false;
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  ::pthread_attr_setstacksize(&attributes, stack_bytes);
-  ::pthread_attr_setsigmask_np(&attributes, &all);
-  pthread_t thread{};
-  const bool created = ::pthread_create(&thread, &attributes, run_mount_worker, handed.get()) == 0;
-  ::pthread_attr_destroy(&attributes);
-  if (created) static_cast<void>(handed.release());  // the thread's now
-  return created;
-}
+ private:
+  bool start();
+  bool try_send(const std::string& order, int answer);
+  void bury();
 
-bool is_finished(const Call& call) {
-  return call.finished.load(std::memory_order_acquire);
-}
-
-struct Busy {
-  std::shared_ptr<Call> call;
-  MonoTime since;
+  pid_t pid_ = 0;
+  int socket_ = -1;
 };
+
+bool Worker::send(const std::string& order, int answer) {
+  if (socket_ < 0 && !start()) return false;
+  if (try_send(order, answer)) return true;
+  if (errno != EPIPE && errno != ECONNRESET) return false;
+  bury();  // somebody killed it
+  return start() && try_send(order, answer);
+}
+
+bool Worker::start() {
+  const SocketPair pair = make_pair();
+  if (pair.ours < 0 || pair.theirs < 0) return false;
+  const pid_t pid = ::fork();
+  if (pid == 0) become_worker(pair.theirs);
+  ::close(pair.theirs);
+  if (pid < 0) {
+    ::close(pair.ours);
+    return false;
+  }
+  pid_ = pid;
+  socket_ = pair.ours;
+  return true;
+}
+
+bool Worker::try_send(const std::string& order, int answer) {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  iovec data{const_cast<char*>(order.data()), order.size()};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof answer);
+  std::memcpy(CMSG_DATA(head), &answer, sizeof answer);
+  return ::sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
+void Worker::bury() {
+  ::close(std::exchange(socket_, -1));
+  // Its end of the socket is closed, so that it is ending: it touches no file system that could
+  // keep it.
+  ::waitpid(std::exchange(pid_, 0), nullptr, 0);
+}
+
+/// One look under way. Its socket gives what was found, or its end.
+class Look {
+ public:
+  explicit Look(int socket) : socket_(socket) {}
+  ~Look() { ::close(socket_); }
+  Look(const Look&) = delete;
+  Look& operator=(const Look&) = delete;
+
+  int socket() const { return socket_; }
+  MonoTime since() const { return since_; }
+  /// Looks whether the answer is there.
+  bool is_finished();
+  /// Once finished: absent when the process ended without an answer.
+  const std::optional<Visit>& visit() const { return visit_; }
+
+ private:
+  int socket_;
+  MonoTime since_ = mono_now();
+  bool finished_ = false;
+  std::optional<Visit> visit_;
+};
+
+bool Look::is_finished() {
+  if (finished_) return true;
+  std::array<char, max_visit_wire> buffer;
+  const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  finished_ = true;
+  if (size > 0) visit_ = Visit::from_wire({buffer.data(), static_cast<std::size_t>(size)});
+  return true;
+}
 
 /// The loop's book of what is under way.
 class Registry {
  public:
   /// What keeps the mount busy; nullptr when it is free.
-  const Busy* find(const std::string& key);
-  /// nullptr when no thread is to be had.
-  std::shared_ptr<Call> start(const std::string& key, std::function<void()> work);
-  MountWorkers::Count count();
+  std::shared_ptr<Look> find(const std::string& mount_key);
+  /// nullptr when no process is to be had.
+  std::shared_ptr<Look> start(const VisitOrder& order);
+  MountWorker::Count count();
 
  private:
   void forget_finished();
 
-  std::map<std::string, Busy> busy_;
+  Worker worker_;
+  std::map<std::string, std::shared_ptr<Look>> busy_;
   long started_ = 0;
 };
 
@@ -106,47 +175,40 @@ Registry& registry() {
 }
 
 void Registry::forget_finished() {
-  std::erase_if(busy_, [](const auto& entry) {
-    Call& call = *entry.second.call;
-    if (!is_finished(call)) return false;
-    ::close(call.event);
-    return true;
-  });
+  std::erase_if(busy_, [](const auto& entry) { return entry.second->is_finished(); });
 }
 
-const Busy* Registry::find(const std::string& key) {
+std::shared_ptr<Look> Registry::find(const std::string& mount_key) {
   forget_finished();
-  const auto found = busy_.find(key);
-  return found == busy_.end() ? nullptr : &found->second;
+  const auto found = busy_.find(mount_key);
+  return found == busy_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Call> Registry::start(const std::string& key, std::function<void()> work) {
-  if (busy_.size() >= MountWorkers::max_threads) return nullptr;
-  auto call = std::make_shared<Call>();
-  call->work = std::move(work);
-  call->event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (call->event < 0) return nullptr;
-  if (!start_thread(call)) {
-    ::close(call->event);
-    return nullptr;
-  }
-  busy_.insert_or_assign(key, Busy{call, mono_now()});
+std::shared_ptr<Look> Registry::start(const VisitOrder& order) {
+  if (busy_.size() >= MountWorker::max_busy) return nullptr;
+  const SocketPair pair = make_pair();
+  if (pair.ours < 0 || pair.theirs < 0) return nullptr;
+  auto look = std::make_shared<Look>(pair.ours);
+  const bool sent = worker_.send(order.to_wire(), pair.theirs);
+  ::close(pair.theirs);
+  if (!sent) return nullptr;
+  busy_.insert_or_assign(order.mount_key, look);
   ++started_;
-  return call;
+  return look;
 }
 
-MountWorkers::Count Registry::count() {
+MountWorker::Count Registry::count() {
   forget_finished();
   return {static_cast<int>(busy_.size()), started_};
 }
 
-/// True once it is finished, false when cancelled first. Several may wait for one call.
-asio::awaitable<bool> async_finish(asio::any_io_executor executor, std::shared_ptr<Call> call) {
-  if (is_finished(*call)) co_return true;
-  const int own = ::fcntl(call->event, F_DUPFD_CLOEXEC, 0);
+/// True once it is finished, false when cancelled first. Several may wait for one look.
+asio::awaitable<bool> async_finish(asio::any_io_executor executor, std::shared_ptr<Look> look) {
+  if (look->is_finished()) co_return true;
+  const int own = ::fcntl(look->socket(), F_DUPFD_CLOEXEC, 0);
   if (own < 0) co_return false;
   asio::posix::stream_descriptor event(executor, own);
-  while (!is_finished(*call)) {
+  while (!look->is_finished()) {
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none) co_return false;
     co_await event.async_wait(asio::posix::descriptor_base::wait_read, as_result);
@@ -156,23 +218,24 @@ asio::awaitable<bool> async_finish(asio::any_io_executor executor, std::shared_p
 
 }  // namespace
 
-asio::awaitable<MountCallEnd> MountWorkers::async_call(asio::any_io_executor executor,
-                                                       std::string mount_key, MonoTime deadline,
-                                                       std::function<void()> work) {
+asio::awaitable<VisitEnd> MountWorker::async_visit(asio::any_io_executor executor, VisitOrder order,
+                                                   MonoTime deadline) {
   const Duration patience = deadline - mono_now();
   // Whoever else waits for the mount may be first when it is free.
-  while (const Busy* busy = registry().find(mount_key)) {
-    if (mono_now() - busy->since > patience) co_return MountCallEnd::stuck;
-    const bool is_free = co_await async_finish(executor, busy->call);
-    if (!is_free) co_return MountCallEnd::stuck;
+  while (const auto busy = registry().find(order.mount_key)) {
+    if (mono_now() - busy->since() > patience) co_return VisitEnd{};
+    const bool is_free = co_await async_finish(executor, busy);
+    if (!is_free) co_return VisitEnd{};
   }
-  auto call = registry().start(mount_key, std::move(work));
-  if (!call) co_return MountCallEnd::no_thread;
-  const bool finished = co_await async_finish(executor, std::move(call));
-  co_return finished ? MountCallEnd::done : MountCallEnd::stuck;
+  const auto look = registry().start(order);
+  if (!look) co_return VisitEnd{VisitEnd::How::no_worker, {}};
+  const bool finished = co_await async_finish(executor, look);
+  if (!finished) co_return VisitEnd{};
+  if (!look->visit()) co_return VisitEnd{VisitEnd::How::no_worker, {}};
+  co_return VisitEnd{VisitEnd::How::done, *look->visit()};
 }
 
-MountWorkers::Count MountWorkers::count() {
+MountWorker::Count MountWorker::count() {
   return registry().count();
 }
 

@@ -1,39 +1,46 @@
-// Calls that may hang, on a thread of the mount's own that can be abandoned.
+// Looks at file systems, made in a process that may hang for ever and be left behind.
 //
-// At most one thread for each mount in the whole process, and at most `max_threads` together. A
-// thread makes one call and ends. While it hangs, calls to its mount end at their deadline, or at
-// once when it has hung for longer than that already; no thread is added. Once it is back, the next
-// call goes on. Nothing ever joins them, and they share nothing with the loop but the call: each
-// has a table of descriptors of its own, so that a thread that the kernel cannot end does not keep
-// our sockets open (and their ports taken) after the process has ended. All signals are blocked
-// there. The registry is touched by the loop's thread only.
+// A call on a hung file system can be beyond SIGKILL, and a process with such a thread never ends:
+// so no thread of ours makes one. This program runs once more as the mount worker (MountWorker::
+// run), which touches no file system itself and forks a process for each look; that one sends back
+// what it found and ends. The worker is started at the first look and again should it have been
+// killed; it ends when we do, and what can be killed of its children with it.
+//
+// At most one look at each mount in the whole process, and at most `max_busy` together. While one
+// hangs, further ones of its mount end at their deadline, or at once when it has hung for longer
+// than that already. Once it is back, the next goes on. Nothing waits for them at our exit, and
+// they hold none of our descriptors. The registry is touched by the loop's thread only.
 #pragma once
-
-#include <functional>
-#include <string>
 
 #include "policies/model/time.hpp"
 #include "probes/asio.hpp"
+#include "probes/mount_visit.hpp"
 
 namespace pointsman {
 
-enum class MountCallEnd {
-  done,
-  stuck,      ///< cancelled at the deadline, or the mount has hung for as long as that already
-  no_thread,  ///< our own limits: max_threads hang, or the system gives none
+struct VisitEnd {
+  enum class How {
+    done,
+    stuck,      ///< cancelled at the deadline, or the mount has hung for as long as that already
+    no_worker,  ///< our own limits: max_busy hang, or the system gives no process
+  };
+  How how = How::stuck;
+  Visit visit;  ///< when done
 };
 
-class MountWorkers {
+class MountWorker {
  public:
-  static constexpr int max_threads = 32;
+  static constexpr int max_busy = 32;
+  /// The only argument of this program when it is to be the worker.
+  static constexpr const char* argument = "mount-worker";
 
-  /// Runs `work` on a worker of `mount_key` and waits for it. `work` must own what it uses and what
-  /// it gives back (a shared_ptr in its closure), for it may outlive the caller and the loop.
-  static asio::awaitable<MountCallEnd> async_call(asio::any_io_executor executor,
-                                                  std::string mount_key, MonoTime deadline,
-                                                  std::function<void()> work);
+  static asio::awaitable<VisitEnd> async_visit(asio::any_io_executor executor, VisitOrder order,
+                                               MonoTime deadline);
+  /// The worker's whole life: orders come in on standard input, until that is closed. Gives the
+  /// exit code.
+  static int run();
 
-  /// Calls under way now, each on its thread, and threads that were ever started.
+  /// Looks under way now, and all that were ever begun.
   struct Count {
     int busy = 0;
     long started = 0;

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from place import REPOSITORY
+from place import REPOSITORY, processes
 from process import Process, wait_for
 from scene import Scene
 from servers import Nginx, Redis
@@ -83,20 +83,51 @@ def test_health_is_answered_while_postgres_redis_and_the_disk_hang(place, disk):
     wait_for(lambda: daemon.get("/health")[0] == 200, 10, why="/health is 200 again")
 
 
-def test_the_daemon_ends_while_a_disk_hangs(place, disk):
-    """As with a dead NFS server, whose calls end with the process that waits in them. (A FUSE server that
-    took a request and keeps it holds the process for as long: nothing in user space can change that.)"""
-    mount, _, server = disk
+@pytest.mark.parametrize("how", ["taken", "frozen"])
+def test_the_daemon_ends_while_a_disk_hangs(place, disk, how):
+    """The file system takes a request and never answers, which no signal ends; or it takes none, as a
+    dead NFS server. What looks at the disk is left behind, and the next daemon can start."""
+    mount, hang, server = disk
     scene = Scene(place, start=False)
     scene.config["probes"]["disk"] = {"type": "disk", "path": mount, "warn": "97%", "fail": "99%"}
     daemon = scene.daemon
     daemon.write(daemon.complete(scene.config))
-    daemon.process = Process(place, [daemon.binary, "run", "--config", daemon.file], "daemon.log",
-                             user=None, env={"RUNTIME_DIRECTORY": daemon.runtime})
-    daemon.wait_answering()
+
+    def start():
+        daemon.process = Process(place, [daemon.binary, "run", "--config", daemon.file], "daemon.log",
+                                 user=None, env={"RUNTIME_DIRECTORY": daemon.runtime})
+        daemon.wait_answering()
+
+    def is_stuck():
+        sample = daemon.probe("disk")["sample"]
+        return sample and sample["reason"] == "stuck"
+    start()
     daemon.wait_probe("disk", "healthy")
-    server.freeze()
-    wait_for(lambda: daemon.probe("disk")["sample"]["reason"] == "stuck", 15)
+    if how == "taken":
+        with open(hang, "w", encoding="utf-8"):
+            pass
+    else:
+        server.freeze()
+    wait_for(is_stuck, 15)
     begun = time.monotonic()
     assert daemon.stop() == 0
     assert time.monotonic() - begun < 5
+    start()
+    wait_for(is_stuck, 15)
+    if how == "taken":
+        os.unlink(hang)
+    else:
+        server.thaw()
+    daemon.wait_probe("disk", "healthy")
+    assert daemon.stop() == 0
+    wait_for(lambda: not running(daemon.binary), 10, why="nothing of either daemon is left")
+
+
+def running(binary):
+    """Processes of this program, whatever they call themselves."""
+    def program(pid):
+        try:
+            return os.readlink(f"/proc/{pid}/exe")
+        except OSError:
+            return ""
+    return [pid for pid in processes() if program(pid) == binary]

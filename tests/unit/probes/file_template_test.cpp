@@ -75,6 +75,12 @@ TEST_CASE("mistakes name their line", "[template]") {
   CHECK(mistake("{{port}}\n{{/targets}}") == "up.tmpl:2: {{/targets}} without {{#targets}}");
   CHECK_THAT(mistake("nothing {{epoch}}"), Catch::StartsWith("up.tmpl: shows no target"));
   CHECK_THAT(mistake(""), Catch::StartsWith("up.tmpl: shows no target"));
+  for (const auto* text : {"{{port}}{{epoch}}", "{{epoch}}{{port}}", "{{port}} 0{{epoch}}",
+                           "{{epoch}}1 {{port}}", "{{epoch}}{{#targets}}{{name}} {{/targets}}",
+                           "{{#targets}}{{epoch}} {{port}}{{/targets}}", "{{epoch}}{{epoch}}"}) {
+    CHECK_THAT(mistake(text), Catch::StartsWith("up.tmpl: {{epoch}} stands next to"));
+  }
+  CHECK(mistake("{{#targets}}{{epoch}} {{port}},{{/targets}}") == "none");
   CHECK(mistake("{{port}}\n\x01") == "up.tmpl:2: a control character");
   CHECK(mistake(std::string(FileTemplate::max_size + 1, ' ')) == "up.tmpl: larger than 256 KiB");
 }
@@ -90,31 +96,32 @@ TEST_CASE("what a file leads to", "[template]") {
   CHECK_FALSE(recognise(one, "server [fd00::2]:8002; # 41\n", {a}));
   CHECK_FALSE(recognise(one, "", {a, b}));
 
-  const auto many = parsed("{{epoch}}0{{#targets}} {{port}}{{/targets}}");
+  const auto many = parsed("{{epoch}}:{{#targets}} {{port}}{{/targets}}");
   const auto c = target("app-c", "10.0.0.3", 8003);
-  const auto both = recognise(many, "120 8001 8003", {a, b, c});
+  const auto both = recognise(many, "12: 8001 8003", {a, b, c});
   REQUIRE(both);
   CHECK(both->targets == std::vector<SwitchTarget>{a, c});
-  CHECK(both->epoch == 12);  // a digit of the template follows it
-  CHECK_FALSE(recognise(many, "120 8003 8001", {a, b, c}));
+  CHECK(both->epoch == 12);
+  CHECK_FALSE(recognise(many, "12: 8003 8001", {a, b, c}));
+  CHECK_FALSE(recognise(many, "012: 8001 8003", {a, b, c}));  // we write no such number
+  CHECK_FALSE(recognise(many, "18446744073709551616: 8001 8003", {a, b, c}));
 }
 
 TEST_CASE("whatever was rendered is recognised", "[template]") {
-  CHECK(rc::check("render, then match", [](std::uint64_t epoch, std::vector<std::uint16_t> ports) {
-    RC_PRE(!ports.empty() && ports.size() < 6);
-    const auto tmpl = FileTemplate::parse(
-        "{{epoch}}\n{{#targets}}{{name}}={{address}},{{/targets}}"
-        "{{epoch}}1",
-        "t");
-    RC_ASSERT(tmpl.ok());
+  const auto tmpl = parsed("{{epoch}}\n{{#targets}}{{name}}={{address}},{{/targets}}{{epoch}} 1");
+  CHECK(rc::check("render, then match", [&tmpl](std::uint64_t epoch) {
+    // Made as long as wanted: a list of any length, thrown away if too long, is given up upon.
+    const auto count = *rc::gen::inRange<std::size_t>(1, 6);
+    const auto ports =
+        *rc::gen::container<std::vector<std::uint16_t>>(count, rc::gen::arbitrary<std::uint16_t>());
     std::vector<SwitchTarget> targets;
     for (const auto port : ports) {
       targets.push_back(target("p" + std::to_string(targets.size()), "::1", port));
     }
-    const auto text = tmpl.value().render(targets, epoch);
+    const auto text = tmpl.render(targets, epoch);
     RC_ASSERT(text.ok());
-    RC_ASSERT(tmpl.value().match(text.value(), targets) == std::optional<std::uint64_t>(epoch));
-    const auto found = recognise(tmpl.value(), text.value(), targets);
+    RC_ASSERT(tmpl.match(text.value(), targets) == std::optional<std::uint64_t>(epoch));
+    const auto found = recognise(tmpl, text.value(), targets);
     RC_ASSERT(found.has_value());
     RC_ASSERT(found->targets == targets);
   }));

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "policies/incident_causes.hpp"
+#include "policies/incident_evidence.hpp"
 #include "policies/incidents.hpp"
 #include "policies/model/effect.hpp"
 #include "policies/model/event.hpp"
@@ -72,6 +73,7 @@ class Engine {
   LadderContext ladder_context();
   bool planned_maintenance() const;
   LadderSubject look_at(const LadderPolicy& ladder) const;
+  void keep_evidence(IncidentId id);
   bool switches_under(const Member& member) const;
   void run_ladders();
   void take_ended_steps();
@@ -93,6 +95,7 @@ class Engine {
   void open_service_incidents();
   void close_service_incidents();
   void probe_changed(const ProbeEntry& entry, State before);
+  Onset onset_of(const Member& member) const;
   void end_distrust_when_all_ran();
   std::string unhealthy_why(const ServiceName& name) const;
   State member_state(const Member& member) const;
@@ -109,6 +112,7 @@ class Engine {
   Operations operations_;
   Recovery recovery_;
   std::map<RequestId, RunStep> switch_steps_;  ///< a ladder's switches that are under way
+  std::map<IncidentId, IncidentStage> evidenced_;  ///< of the open ones, as last kept
   std::vector<StepFinished> ended_steps_;
   std::map<std::pair<std::string, ActionOutcome>, std::uint64_t> actions_;
   std::map<RequestId, RequestView> requests_;

@@ -65,7 +65,7 @@ void Engine::on(const FlagSet& event) {
     const FlagMemory flag{event.flag, now_, event.reason, event.by, event.until, std::nullopt};
     operations_.set(now_, flag, effects_);
   } else {
-    operations_.clear(event.flag, event.reason, effects_);
+    operations_.clear(event.flag, {event.by, event.reason}, effects_);
   }
   services_dirty_ = true;
   if (event.flag == maintenance_flag) evaluate_all_routes();
@@ -99,6 +99,9 @@ void Engine::on(const MemoryRestored& event) {
     if (it != routes_.end()) it->second.restore(memory, now_);
   }
   incidents_.restore(event.incidents, event.last_incident);
+  for (const auto& incident : event.incidents) {
+    if (incident->state == IncidentState::open) evidenced_[incident->id] = stage_of(*incident);
+  }
   for (auto& [name, keeper] : routes_) keeper.adopt_incident(incidents_);
   operations_.restore(event, effects_);
   recovery_.restore(ladder_context(), event.ladders);
@@ -111,9 +114,27 @@ void Engine::evaluate_all_routes() {
   for (auto& [name, keeper] : routes_) evaluate_route(keeper);
 }
 
+/// What is known at each transition of an incident, with the line that tells of it.
+void Engine::keep_evidence(IncidentId id) {
+  const auto story = incidents_.find(id);
+  if (!story) return;
+  const bool over = story->state == IncidentState::closed;
+  if (over && story->closed_at != now_) return;  // what is learned later is no transition
+  IncidentStage& kept = evidenced_[id];
+  IncidentStage stage = stage_of(*story);
+  if (kept != stage) {
+    const EvidenceView view{*policy_, probes_, routes_};
+    incidents_.add_evidence(id, now_, "as it stood: " + describe_change(kept, stage),
+                            gather_evidence(view, *story, now_));
+    kept = std::move(stage);
+  }
+  if (over) evidenced_.erase(id);
+}
+
 /// Once a step each, as they are at its end.
 void Engine::store_incidents() {
   for (const IncidentId id : incidents_.take_changed()) {
+    keep_evidence(id);
     send_alerts(now_, *policy_, id, incidents_, effects_);
     if (const auto story = incidents_.find(id)) effects_.push_back(StoreIncident{*story});
   }

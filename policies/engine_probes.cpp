@@ -19,6 +19,16 @@ void count_sample(ProbeCounters& counters, const Sample& sample) {
   ++counters.duration_buckets[bound - std::begin(duration_bounds_seconds)];
 }
 
+void take_conclusive(ProbeEntry& entry, const Sample& sample) {
+  entry.conclusive = sample;
+  if (sample.finding.outcome != Outcome::fail) {
+    entry.last_good = sample.started;
+    entry.first_failure.reset();
+  } else if (!entry.first_failure) {
+    entry.first_failure = sample.started;
+  }
+}
+
 /// A pass that came late is a warning.
 void judge_latency(const ProbePolicy& policy, Sample& sample) {
   if (!policy.warn_latency || sample.finding.outcome != Outcome::pass) return;
@@ -46,7 +56,7 @@ void Engine::on(const SampleTaken& event) {
   entry.in_flight = false;
   entry.ran_since = sample.started;
   const bool conclusive = sample.finding.outcome != Outcome::inconclusive;
-  if (conclusive) entry.conclusive = sample;
+  if (conclusive) take_conclusive(entry, sample);
   entry.last = sample;
   const State before = entry.check.state();
   if (entry.check.take(entry.policy, sample, now_)) probe_changed(entry, before);

@@ -69,6 +69,9 @@ LadderSubject Engine::look_at(const LadderPolicy& ladder) const {
   seen.trusted = !distrust_since_.has_value();
   seen.switch_under_way = switches_under(subject);
   if (const auto incident = covering(incidents_, to_text(subject))) seen.incident = incident->id;
+  const Onset onset = onset_of(subject);
+  seen.last_good = onset.last_good;
+  seen.first_failure = onset.first_failure;
   const auto* service = std::get_if<ServiceName>(&subject);
   seen.why = service ? unhealthy_why(*service)
                      : to_text(subject) + " is " + std::string(to_text(seen.state));
@@ -111,7 +114,7 @@ std::optional<StepFinished> Engine::begin_step(const RunStep& step) {
     }
     case StepKind::clear_flag:
       services_dirty_ = true;
-      operations_.clear(FlagName(step.policy.name), by, effects_);
+      operations_.clear(FlagName(step.policy.name), {by, step.subject}, effects_);
       return step_end(step, true, "cleared");
     case StepKind::drain:
       services_dirty_ = true;

@@ -100,6 +100,24 @@ void Engine::update_services() {
   }
 }
 
+/// Of a service that of its probe that failed first. Of a route its own keeper knows.
+Onset Engine::onset_of(const Member& member) const {
+  if (const auto* probe = std::get_if<ProbeName>(&member)) {
+    const auto it = probes_.find(*probe);
+    return it == probes_.end() ? Onset{} : Onset{it->second.last_good, it->second.first_failure};
+  }
+  Onset first;
+  const auto* service = std::get_if<ServiceName>(&member);
+  const auto it = service ? policy_->services.find(*service) : policy_->services.end();
+  if (it == policy_->services.end()) return first;  // the configuration has no cycles
+  for (const Member& inner : it->second.members) {
+    const Onset of = onset_of(inner);
+    if (!of.first_failure) continue;
+    if (!first.first_failure || *of.first_failure < *first.first_failure) first = of;
+  }
+  return first;
+}
+
 CauseView Engine::cause_view() const {
   return CauseView{
       *policy_,
@@ -108,6 +126,7 @@ CauseView Engine::cause_view() const {
         const auto* service = std::get_if<ServiceName>(&member);
         return service ? unhealthy_why(*service) : to_text(member) + " is not well";
       },
+      [this](const Member& member) { return onset_of(member); },
   };
 }
 

@@ -72,6 +72,15 @@ std::string fill_in(std::string_view sentence, std::string_view target, std::str
   return text;
 }
 
+std::string cut_text(std::string text, std::size_t limit) {
+  constexpr std::string_view ellipsis = "…";
+  if (text.size() <= limit) return text;
+  std::size_t end = limit > ellipsis.size() ? limit - ellipsis.size() : 0;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
+  return text.append(ellipsis);
+}
+
 std::string describe_sample(const Sample* sample, MonoTime now) {
   if (!sample) return "not probed since the start";
   const Finding& finding = sample->finding;

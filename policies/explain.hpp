@@ -19,6 +19,9 @@ std::string print_duration(Duration duration);
 /// "replica-1, replica-2", or `nobody` when empty.
 std::string join_names(const std::vector<ProbeName>& names, std::string_view nobody = "nobody");
 
+/// At most `limit` bytes, with "…" where something was cut off; never in the middle of a character.
+std::string cut_text(std::string text, std::size_t limit);
+
 /// Fills {target} and {rival} in.
 std::string fill_in(std::string_view sentence, std::string_view target, std::string_view rival);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "policies/incident_evidence.hpp"
+
 namespace pointsman {
 namespace {
 
@@ -70,13 +72,6 @@ std::set<ServiceName> services_over(const PolicySet& policy, const Member& part)
   return over;
 }
 
-std::optional<Member> member_of(const PolicySet& policy, const std::string& subject) {
-  if (subject.starts_with("route:")) return Member{RouteName(subject.substr(6))};
-  if (policy.services.contains(ServiceName(subject))) return Member{ServiceName(subject)};
-  if (policy.probes.contains(ProbeName(subject))) return Member{ProbeName(subject)};
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::shared_ptr<const Incident> covering(const IncidentBook& book, const std::string& part) {
@@ -141,8 +136,11 @@ IncidentId open_or_join(MonoTime now, const CauseView& view, const Member& part,
   open.severity = severity_at_first(view.policy, part);
   open.cause = std::string(to_text(view.state_of(part)));
   open.why = view.why_of(part);
-  if (view.first_failure) open.first_failure = view.first_failure(part);
-  if (view.last_good) open.last_good = view.last_good(part);
+  if (view.onset_of) {
+    const Onset onset = view.onset_of(part);
+    open.first_failure = onset.first_failure;
+    open.last_good = onset.last_good;
+  }
   const IncidentId id = book.open(now, open);
   for (const std::string& member : root.members) book.join(id, member);
   book.mark(id, Mark::unhealthy, now);
@@ -167,7 +165,7 @@ void close_recovered(MonoTime now, const CauseView& view,
                      const std::function<bool(IncidentId)>& held, IncidentBook& book) {
   const auto subjects = book.open_subjects();  // a copy: closing changes the list
   for (const auto& [subject, id] : subjects) {
-    const auto part = member_of(view.policy, subject);
+    const auto part = part_named(view.policy, subject);
     if (part && std::holds_alternative<RouteName>(*part)) continue;
     if (!part) {
       book.note(id, now, "closed: " + subject + " is no longer configured", {});

@@ -16,13 +16,17 @@
 
 namespace pointsman {
 
+/// T0 and T1 of a part, where they are known.
+struct Onset {
+  std::optional<MonoTime> last_good, first_failure;
+};
+
 /// What the rules look at. `why_of` gives one sentence about a part that is not well.
 struct CauseView {
   const PolicySet& policy;
   std::function<State(const Member&)> state_of;
   std::function<std::string(const Member&)> why_of;
-  /// T1 and T0 of a part, where they are known.
-  std::function<std::optional<MonoTime>(const Member&)> first_failure{}, last_good{};
+  std::function<Onset(const Member&)> onset_of{};
 };
 
 struct Root {

@@ -2,7 +2,24 @@
 
 #include <algorithm>
 
+#include "policies/explain.hpp"
+
 namespace pointsman {
+namespace {
+
+/// Evidence is bounded; that of the end is kept all the same.
+bool has_room(const Incident& incident, const Details& more) {
+  if (incident.state == IncidentState::closed) return true;
+  std::size_t bytes = 0;
+  const auto count = [&bytes](const Details& details) {
+    for (const auto& [name, value] : details) bytes += name.size() + value.size();
+  };
+  count(more);
+  for (const IncidentNote& note : incident.notes) count(note.details);
+  return more.empty() || bytes <= incident_evidence_bytes;
+}
+
+}  // namespace
 
 IncidentId IncidentBook::open(MonoTime now, const OpenIncident& what) {
   if (const auto it = open_.find(what.subject); it != open_.end()) return it->second;
@@ -12,7 +29,7 @@ IncidentId IncidentBook::open(MonoTime now, const OpenIncident& what) {
   incident.subject = what.subject;
   incident.severity = what.severity;
   incident.cause = what.cause;
-  incident.why = what.why;
+  incident.why = cut_text(what.why, incident_text_limit);
   incident.old_target = what.old_target;
   const MonoTime first = what.first_failure.value_or(now);
   incident.marks[static_cast<std::size_t>(Mark::first_failure)] = first;
@@ -46,15 +63,40 @@ void IncidentBook::mark(IncidentId id, Mark mark, MonoTime at) {
   edit(id)->marks[static_cast<std::size_t>(mark)] = latest;
 }
 
-void IncidentBook::note(IncidentId id, MonoTime now, std::string text,
-                        std::vector<std::pair<std::string, std::string>> details) {
+void IncidentBook::note(IncidentId id, MonoTime now, std::string text, Details details) {
   Incident* incident = edit(id);
   if (!incident) return;
   if (incident->notes.size() >= incident_notes_limit) {
     ++incident->left_out;
     return;
   }
-  incident->notes.push_back({now, std::move(text), std::move(details)});
+  if (!has_room(*incident, details)) {
+    ++incident->left_out;
+    details.clear();
+  }
+  incident->notes.push_back(
+      {now, cut_text(std::move(text), incident_text_limit), std::move(details)});
+}
+
+void IncidentBook::add_evidence(IncidentId id, MonoTime now, std::string text, Details evidence) {
+  const auto known = find(id);
+  if (!known || evidence.empty()) return;
+  if (known->notes.empty() || known->notes.back().at != now) {
+    note(id, now, std::move(text), std::move(evidence));
+    return;
+  }
+  Incident* incident = edit(id);
+  if (!has_room(*incident, evidence)) {
+    ++incident->left_out;
+    return;
+  }
+  Details& kept = incident->notes.back().details;
+  for (auto& [name, value] : evidence) {
+    // What the line's writer has said of it already, it said of this moment.
+    const bool said = std::any_of(kept.begin(), kept.end(),
+                                  [&name = name](const auto& each) { return each.first == name; });
+    if (!said) kept.emplace_back(std::move(name), std::move(value));
+  }
 }
 
 void IncidentBook::attempt(IncidentId id, Attempt attempt) {
@@ -64,6 +106,8 @@ void IncidentBook::attempt(IncidentId id, Attempt attempt) {
     ++incident->left_out;
     return;
   }
+  attempt.action = cut_text(std::move(attempt.action), incident_text_limit);
+  attempt.message = cut_text(std::move(attempt.message), incident_text_limit);
   incident->attempts.push_back(std::move(attempt));
 }
 

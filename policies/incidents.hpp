@@ -34,8 +34,9 @@ class IncidentBook {
   IncidentId open(MonoTime now, const OpenIncident& what);
   /// All of these do nothing to an incident that is not known; marks are set once.
   void mark(IncidentId id, Mark mark, MonoTime at);
-  void note(IncidentId id, MonoTime now, std::string text,
-            std::vector<std::pair<std::string, std::string>> details);
+  void note(IncidentId id, MonoTime now, std::string text, Details details);
+  /// Goes with the newest line where that was written now, else with a line of its own, `text`.
+  void add_evidence(IncidentId id, MonoTime now, std::string text, Details evidence);
   void attempt(IncidentId id, Attempt attempt);
   void join(IncidentId id, const std::string& member);
   void set_cause(IncidentId id, MonoTime now, const std::string& cause, const std::string& why);

@@ -44,12 +44,12 @@ bool Operations::set(MonoTime, const FlagMemory& flag, std::vector<Effect>& effe
   return true;
 }
 
-void Operations::clear(const FlagName& flag, const std::string& why, std::vector<Effect>& effects) {
+void Operations::clear(const FlagName& flag, const Why& why, std::vector<Effect>& effects) {
   const bool was_set = flags_.erase(flag) > 0;
-  effects.push_back(WriteFlag{flag, false, why});
+  effects.push_back(WriteFlag{flag, false, why.reason});
   if (!was_set) return;
   effects.push_back(
-      operation(flag.text, "flag cleared" + (why.empty() ? "" : ": " + why), FlagCleared{flag}));
+      operation(flag.text, "flag cleared" + by_whom(why.by, why.reason), FlagCleared{flag}));
 }
 
 void Operations::set(MonoTime, const DrainSet& wanted, std::vector<Effect>& effects) {
@@ -76,7 +76,7 @@ bool Operations::pass_time(MonoTime now, std::vector<Effect>& effects) {
   for (const auto& [name, flag] : flags_) {
     if (flag.until && now >= *flag.until) over.push_back(name);
   }
-  for (const FlagName& name : over) clear(name, "its time is over", effects);
+  for (const FlagName& name : over) clear(name, {"", "its time is over"}, effects);
   return expired || !over.empty();
 }
 
@@ -85,7 +85,7 @@ bool Operations::recovered(const LadderName& ladder, std::vector<Effect>& effect
   for (const auto& [name, flag] : flags_) {
     if (flag.until_recovered == ladder) over.push_back(name);
   }
-  for (const FlagName& name : over) clear(name, ladder.text + " has recovered", effects);
+  for (const FlagName& name : over) clear(name, {"", ladder.text + " has recovered"}, effects);
   return !over.empty();
 }
 
@@ -96,7 +96,7 @@ void Operations::forget_ladders(const std::function<bool(const LadderName&)>& is
     if (flag.until_recovered && !is_configured(*flag.until_recovered)) orphans.push_back(name);
   }
   for (const FlagName& name : orphans) {
-    clear(name, "the ladder that set it is no longer configured", effects);
+    clear(name, {"", "the ladder that set it is no longer configured"}, effects);
   }
 }
 

@@ -28,7 +28,10 @@ class Operations {
   /// False when there are too many flags. A flag that a person has set stays the person's: a ladder
   /// that wants it too changes nothing, and its recovery does not clear it.
   bool set(MonoTime now, const FlagMemory& flag, std::vector<Effect>& effects);
-  void clear(const FlagName& flag, const std::string& why, std::vector<Effect>& effects);
+  struct Why {
+    std::string by, reason;  ///< by: who asked; empty: it came so by itself
+  };
+  void clear(const FlagName& flag, const Why& why, std::vector<Effect>& effects);
   void set(MonoTime now, const DrainSet& wanted, std::vector<Effect>& effects);
   /// Lets go of what has expired. True when something has.
   bool pass_time(MonoTime now, std::vector<Effect>& effects);

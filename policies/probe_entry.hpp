@@ -25,6 +25,8 @@ struct ProbeEntry {
   bool run_again = false;             ///< wanted at once, while a run was in flight
   int troubled_routes = 0;            ///< routes in trouble that it is a candidate of: runs fast
   std::optional<MonoTime> ran_since;  ///< start of the last run that ended, reliable or not
+  /// Starts of the last good sample and of the first bad one after it: T0 and T1 of an incident.
+  std::optional<MonoTime> last_good, first_failure;
   ProbeCounters counters;
 };
 

@@ -8,7 +8,6 @@
 // deadline.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,8 +50,6 @@ std::string_view to_text(LadderPhase phase);
 /// "switch bud", "restart_unit app.service", "wait 30s".
 std::string describe(const StepPolicy& step);
 
-using Details = std::vector<std::pair<std::string, std::string>>;
-
 /// What a ladder is told of its subject at each look.
 struct LadderSubject {
   State state = State::unknown;
@@ -61,6 +58,7 @@ struct LadderSubject {
   IncidentId incident{};          ///< the open one that covers it; 0: none
   std::string why;                ///< one sentence: "service database is unhealthy: …"
   std::string other_ladder{};     ///< filled in by Recovery
+  std::optional<MonoTime> last_good{}, first_failure{};  ///< T0 and T1, where they are known
 };
 
 /// What a ladder sees around it during one step of the engine, and where its effects go.
@@ -71,8 +69,6 @@ struct LadderContext {
   IncidentBook& incidents;
   std::vector<Effect>& effects;
   std::uint64_t& last_action_id;
-  /// Samples, facts, pressure figures of this moment, for the incident. May be empty.
-  std::function<Details(const Member&)> evidence{};
 };
 
 class LadderKeeper {
@@ -138,7 +134,7 @@ class LadderKeeper {
 
   void enter(const LadderContext& context, LadderPhase phase, std::optional<MonoTime> until);
   void record(const LadderContext& context, std::string text, Details details = {});
-  void note(const LadderContext& context, const std::string& text, bool with_evidence = false);
+  void note(const LadderContext& context, const std::string& text, bool with_guards = false);
   LadderMemory memory() const;
   void settle_wake(MonoTime now);
 

@@ -1,5 +1,5 @@
-// A run of a ladder: how it begins, what each step leaves behind, how it ends, and how it goes on
-// after a reload or a restart.
+// A run of a ladder: how it begins, what each step leaves behind, how it ends, what is written down
+// of it. How it goes on after a reload or a restart is in recovery_restart.cpp.
 #include <algorithm>
 
 #include "policies/explain.hpp"
@@ -19,13 +19,6 @@ std::string print_id(ActionId id) {
 }
 std::string print_id(IncidentId id) {
   return std::to_string(static_cast<std::uint64_t>(id));
-}
-
-std::optional<LadderPhase> phase_of(const std::string& word) {
-  for (std::size_t i = 0; i < ladder_phase_count; ++i) {
-    if (word == to_text(static_cast<LadderPhase>(i))) return static_cast<LadderPhase>(i);
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -50,8 +43,6 @@ std::string LadderKeeper::step_words() const {
   return describe(step()) + (attempt_ > 1 ? " (try " + std::to_string(attempt_) + ")" : "");
 }
 
-// --- a run -------------------------------------------------------------------------------------
-
 /// The incident that covers the subject, opened where there is none.
 void LadderKeeper::follow_incident(const LadderContext& context, const LadderSubject& subject) {
   if (subject.incident != IncidentId{}) {
@@ -63,6 +54,8 @@ void LadderKeeper::follow_incident(const LadderContext& context, const LadderSub
   open.cause = std::string(to_text(subject.state));
   open.why = subject.why.empty() ? open.subject + " is " + open.cause : subject.why;
   open.severity = Severity::warning;
+  open.last_good = subject.last_good;
+  open.first_failure = subject.first_failure;
   incident_ = context.incidents.open(context.now, open);
 }
 
@@ -238,113 +231,6 @@ void LadderKeeper::forget_old_runs(MonoTime now) {
   while (runs_.size() >= most) runs_.erase(runs_.begin());
 }
 
-// --- reload and restart ------------------------------------------------------------------------
-
-void LadderKeeper::reload(const LadderContext& context, LadderPolicy policy) {
-  retired_ = false;
-  if (policy.fingerprint == policy_.fingerprint) {
-    next_policy_.reset();
-    policy_ = std::move(policy);
-    return;
-  }
-  next_policy_ = std::move(policy);
-  if (phase_ != LadderPhase::step) begin_policy(context);
-}
-
-bool LadderKeeper::retire(const LadderContext& context) {
-  retired_ = true;
-  next_policy_.reset();
-  if (phase_ == LadderPhase::step) return false;
-  if (running()) begin_policy(context);
-  return true;
-}
-
-/// A run by the old policy stops here; the hold after a run that has ended stays.
-void LadderKeeper::begin_policy(const LadderContext& context) {
-  const bool stopped = running();
-  if (next_policy_) {
-    const bool other_trigger = next_policy_->when != policy_.when;
-    policy_ = std::move(*next_policy_);
-    next_policy_.reset();
-    if (other_trigger) clock_ = TriggerClock{};
-  }
-  if (!stopped) return;
-  if (phase_ == LadderPhase::approval) context.incidents.ask_nothing(incident_);
-  last_end_ = retired_ ? "stopped: it is no longer configured" : "stopped: its policy was changed";
-  note(context, "ladder " + policy_.name.text + " " + last_end_);
-  enter(context, LadderPhase::idle, std::nullopt);
-  record(context, last_end_);
-}
-
-void LadderKeeper::restore(const LadderContext& context, const LadderMemory& memory) {
-  const LadderPhase phase = phase_of(memory.phase).value_or(LadderPhase::idle);
-  runs_ = memory.runs;
-  forget_old_runs(context.now);
-  cooldown_until_ = memory.cooldown_until;
-  incident_ = memory.incident;
-  step_ = memory.step;
-  attempt_ = memory.attempt;
-  phase_ = phase;
-  since_ = memory.phase_since;
-  if (!running()) {
-    const bool held = phase == LadderPhase::exhausted || phase == LadderPhase::cooldown;
-    phase_ = held && cooldown_until_ ? phase : LadderPhase::idle;
-    until_ = phase_ == LadderPhase::idle ? std::nullopt : cooldown_until_;
-    escalated_ = phase_ == LadderPhase::exhausted;
-    return;
-  }
-  const bool same = memory.fingerprint.empty() || memory.fingerprint == policy_.fingerprint;
-  const int last = phase == LadderPhase::retry_wait ? steps() : steps() - 1;
-  if (!same || step_ < 0 || step_ > last) {
-    last_end_ = "stopped: its policy was changed while the daemon was down";
-    note(context, "ladder " + policy_.name.text + " " + last_end_);
-    enter(context, LadderPhase::idle, std::nullopt);
-    record(context, last_end_);
-    return;
-  }
-  fired_ = true;
-  resume(context, memory);
-}
-
-/// Goes on where the daemon left off. A step that was under way may have happened.
-void LadderKeeper::resume(const LadderContext& context, const LadderMemory& memory) {
-  if (step_ < steps()) last_words_ = describe(step());
-  switch (phase_) {
-    case LadderPhase::step:
-      write_attempt(context, ActionOutcome::unknown, "the daemon ended while it was under way");
-      begin_verifying(context, step_words() +
-                                   ": unknown, the daemon ended while it was under way; it is "
-                                   "looked whether it helped");
-      break;
-    case LadderPhase::verifying:
-      begin_verifying(context, "verifies anew after a start");
-      break;
-    case LadderPhase::waiting:
-      until_ = memory.phase_since + step().hold.value_or(Duration::zero());
-      break;
-    case LadderPhase::approval:
-      action_ = ActionId{++context.last_action_id};
-      until_ = memory.phase_since + step().hold.value_or(approval_expiry);
-      ask_approval(context);
-      record(context, "asks anew after a start: " + step_words());
-      break;
-    default:
-      until_ = memory.phase_since + policy_.retry_after;
-      if (step_ > 0) last_words_ = describe(policy_.steps[static_cast<std::size_t>(step_ - 1)]);
-      break;
-  }
-  if (phase_ == LadderPhase::step || phase_ == LadderPhase::verifying) attempt_ = 1;
-}
-
-LadderMemory LadderKeeper::memory() const {
-  const bool under_way = phase_ == LadderPhase::step || phase_ == LadderPhase::approval;
-  return {policy_.name, std::string(to_text(phase_)),
-          step_,        attempt_,
-          incident_,    under_way ? action_ : ActionId{},
-          since_,       cooldown_until_,
-          runs_,        policy_.fingerprint};
-}
-
 // --- what is written down ----------------------------------------------------------------------
 
 void LadderKeeper::enter(const LadderContext& context, LadderPhase phase,
@@ -360,10 +246,9 @@ void LadderKeeper::record(const LadderContext& context, std::string text, Detail
       Record{RecordKind::ladder, policy_.name.text, std::move(text), std::move(details), memory()});
 }
 
-void LadderKeeper::note(const LadderContext& context, const std::string& text, bool with_evidence) {
+void LadderKeeper::note(const LadderContext& context, const std::string& text, bool with_guards) {
   Details details;
-  if (with_evidence && context.evidence) details = context.evidence(policy_.when.subject);
-  if (with_evidence) {
+  if (with_guards) {
     for (const Guard& guard : guards_) {
       details.emplace_back("guard " + std::string(guard.name),
                            (guard.allow ? "allows: " : "denies: ") + guard.value);

@@ -231,9 +231,10 @@ State RouteKeeper::judge_state(const RouteContext& context) const {
   }
   if (!serves) return definite ? State::unhealthy : state_;
   if (!effect_shown_) {
+    const bool moves = is_switching() || (acting_ && acting_->cause != SwitchCause::verify);
     const bool broken =
         observe_failures_ >= observe_failures_limit || failures_ > 0 ||
-        (!is_switching() && !look_first_ && pooler_fact(context) != PoolerFact::follows);
+        (!moves && !look_first_ && pooler_fact(context) != PoolerFact::follows);
     return broken ? State::unhealthy : state_;
   }
   if (alarmed || redundancy_lost) return State::degraded;

@@ -60,7 +60,7 @@ bool RouteKeeper::is_target(const ProbeName& name) const {
 
 bool RouteKeeper::is_switching() const {
   return promotion_.has_value() || switchover_.has_value() ||
-         (acting_ && acting_->cause != SwitchCause::verify);
+         (acting_ && !is_repair(acting_->cause));
 }
 
 // --- taking in ---------------------------------------------------------------------------------

@@ -78,8 +78,11 @@ class RouteKeeper {
   const std::vector<ProbeName>& targets() const { return targets_; }
   State state() const { return state_; }
   bool in_trouble() const { return trouble_since_.has_value(); }
-  /// An act that changes where the route leads is under way.
+  /// An act that changes where the route leads is under way. Repairs and proofs do not.
   bool is_switching() const;
+  /// What the poolers had in effect at the last look, in the order of RoutePolicy::via.
+  const std::vector<PoolerObservation>& observation() const { return observation_; }
+  const std::vector<Guard>& guards() const { return guards_; }
   bool in_effect() const { return effect_shown_; }
   std::string_view diagnosis() const {
     return diagnosis_ ? diagnosis_->name(is_redis()) : "unknown";
@@ -133,6 +136,16 @@ class RouteKeeper {
     SwitchCause cause = SwitchCause::request;
     ProbeName to;
     ActionId action{};
+  };
+  struct RequestPlan {  ///< what would be done, and why it is refused all the same
+    ProbeName to;
+    std::vector<std::string> lines{};
+    std::string refusal{};
+    bool is_there = false;
+    RequestPlan& refuse(std::string why) {
+      refusal = std::move(why);
+      return *this;
+    }
   };
   struct Position {
     MonoTime started{};
@@ -201,6 +214,14 @@ class RouteKeeper {
   std::uint64_t missing_of(const Sample& sample) const;
 
   // route_request.cpp
+  RequestPlan plan_request(const RouteContext& context, const SwitchRequested& asked,
+                           SwitchCause cause);
+  RequestPlan plan_switchover(const SwitchRequested& asked, RequestPlan plan) const;
+  RequestPlan plan_failover(const SwitchRequested& asked, const TargetFacts& facts,
+                            std::uint64_t missing, RequestPlan plan) const;
+  std::optional<ProbeName> requested_target(const RouteContext& context,
+                                            const SwitchRequested& asked) const;
+  bool fits_now(const RouteContext& context, const ProbeName& name) const;
   bool start_request(const RouteContext& context);
   void take_switchover_outcome(const RouteContext& context, const ActionFinished& finished);
   void end_request(bool ok, std::string text);

@@ -93,8 +93,12 @@ std::vector<PoolRow> read_pools(const PgRows& rows, std::string_view database) {
     row.database = database;
     row.user = text(rows, i, "user");
     row.pool_mode = text(rows, i, "pool_mode");
+    row.cl_active = number<int>(rows, i, "cl_active");
     row.cl_waiting = number<int>(rows, i, "cl_waiting");
     row.sv_active = number<int>(rows, i, "sv_active");
+    row.sv_idle = number<int>(rows, i, "sv_idle") + number<int>(rows, i, "sv_used");
+    row.maxwait = std::chrono::seconds{number<int>(rows, i, "maxwait")} +
+                  std::chrono::microseconds{number<int>(rows, i, "maxwait_us")};
     pools.push_back(std::move(row));
   }
   return pools;

@@ -40,7 +40,9 @@ struct ServerRow {
 /// SHOW POOLS
 struct PoolRow {
   std::string database, user, pool_mode;
-  int cl_waiting = 0, sv_active = 0;
+  int cl_active = 0, cl_waiting = 0, sv_active = 0;
+  int sv_idle = 0;     ///< those that are to be tested first (sv_used) among them
+  Duration maxwait{};  ///< of the client that waits longest
 };
 
 /// SHOW CLIENTS. `id`, which KILL_CLIENT takes, is there from 1.24 on.

@@ -38,6 +38,7 @@ asio::awaitable<PoolerObservation> PgbouncerAdapter::async_look() {
     }
     observation.disabled = row->disabled;
     observation.addresses = endpoints_of(*row);
+    observation.pools = co_await async_read_pools();
   } else if (observation.reachable) {
     observation.error = fmt::format(
         "the pooler does not know {}: pgbouncer.ini has to have `%include {}` under [databases]",
@@ -47,6 +48,18 @@ asio::awaitable<PoolerObservation> PgbouncerAdapter::async_look() {
   observation.file = tools_.file->state_of(route_.database, read);
   if (observation.error.empty()) observation.error = read.error;
   co_return observation;
+}
+
+/// For the evidence of incidents. That they could not be read changes nothing.
+asio::awaitable<std::vector<PoolFigures>> PgbouncerAdapter::async_read_pools() {
+  const auto view = co_await tools_.pooler->async_pools(route_.database, mono_now() + observe_limit);
+  std::vector<PoolFigures> pools;
+  for (const PoolRow& row : view.rows) {
+    if (pools.size() >= observed_pools_limit) break;
+    pools.push_back(
+        {row.user, row.cl_active, row.cl_waiting, row.sv_active, row.sv_idle, row.maxwait});
+  }
+  co_return pools;
 }
 
 asio::awaitable<SwitchReport> PgbouncerAdapter::async_switch(SwitchRoute order, Intend intend) {

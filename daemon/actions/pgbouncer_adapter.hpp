@@ -34,6 +34,7 @@ class PgbouncerAdapter : public Adapter {
 
  private:
   asio::awaitable<PoolerObservation> async_look();
+  asio::awaitable<std::vector<PoolFigures>> async_read_pools();
   asio::awaitable<void> async_undo(SwitchSteps steps);
   bool is_ours(const SwitchSteps& steps) const;
   SwitchTools tools_;

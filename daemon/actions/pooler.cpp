@@ -41,6 +41,14 @@ asio::awaitable<DatabasesView> Pooler::async_databases(MonoTime deadline) {
   co_return view;
 }
 
+asio::awaitable<PoolsView> Pooler::async_pools(std::string database, MonoTime deadline) {
+  PoolsView view;
+  const auto answer = co_await console_.async_command("SHOW POOLS", soon(deadline));
+  if (answer.error) view.error = console_.describe(answer.error, "SHOW POOLS");
+  view.rows = read_pools(answer.rows, database);
+  co_return view;
+}
+
 asio::awaitable<PoolerView> Pooler::async_view(std::string database, MonoTime deadline) {
   PoolerView view;
   const auto servers = co_await console_.async_command("SHOW SERVERS", soon(deadline));
@@ -49,9 +57,9 @@ asio::awaitable<PoolerView> Pooler::async_view(std::string database, MonoTime de
     co_return view;
   }
   view.servers = read_servers(servers.rows, database);
-  const auto pools = co_await console_.async_command("SHOW POOLS", soon(deadline));
-  if (pools.error) view.error = console_.describe(pools.error, "SHOW POOLS");
-  view.pools = read_pools(pools.rows, database);
+  auto pools = co_await async_pools(std::move(database), deadline);
+  view.error = std::move(pools.error);
+  view.pools = std::move(pools.rows);
   co_return view;
 }
 

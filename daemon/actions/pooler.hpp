@@ -25,6 +25,11 @@ struct PoolerView {
   std::vector<PoolRow> pools;
 };
 
+struct PoolsView {
+  std::string error;
+  std::vector<PoolRow> rows;
+};
+
 struct DatabasesView {
   std::string error;
   std::vector<DatabaseRow> rows;
@@ -98,6 +103,7 @@ class Pooler {
 
   asio::awaitable<DatabasesView> async_databases(MonoTime deadline);
   asio::awaitable<PoolerView> async_view(std::string database, MonoTime deadline);
+  asio::awaitable<PoolsView> async_pools(std::string database, MonoTime deadline);
   /// A value of SHOW CONFIG; empty where there is none, or no answer.
   asio::awaitable<std::string> async_setting(std::string key, MonoTime deadline);
   /// Who keeps server connections of the database busy, in words. Never fails.

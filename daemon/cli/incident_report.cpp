@@ -132,14 +132,16 @@ std::string marks(const json::value& incident, const std::string& day, const Sty
   return table.empty() ? std::string{} : table.text(style, "  ");
 }
 
-std::string details_text(const json::value& note) {
+/// The evidence of that moment, a line each.
+std::string details_text(const json::value& note, std::size_t indent, const Style& style) {
   const auto& details = member(note, "details");
   if (!details.is_object()) return {};
-  std::vector<std::string> parts;
+  std::string text;
   for (const auto& [name, value] : details.get_object()) {
-    parts.push_back(printable(std::string_view(name)) + ": " + scalar_text(value));
+    const auto one = printable(std::string_view(name)) + ": " + scalar_text(value);
+    text += std::string(indent, ' ') + wrapped(one, indent + 2, style) + "\n";
   }
-  return join(parts, "; ");
+  return text;
 }
 
 std::string notes(const json::value& incident, WallTime zero, const Style& style) {
@@ -152,10 +154,7 @@ std::string notes(const json::value& incident, WallTime zero, const Style& style
     text += "  " + offset +
             std::string(indent - 2 > offset.size() ? indent - 2 - offset.size() : 1, ' ') +
             wrapped(text_member(note, "text"), indent, style) + "\n";
-    const auto details = details_text(note);
-    if (!details.empty()) {
-      text += std::string(indent + 2, ' ') + wrapped(details, indent + 2, style) + "\n";
-    }
+    text += details_text(note, indent + 2, style);
   }
   return text;
 }

@@ -55,6 +55,15 @@ enum class FileState { as_wanted, differs, missing, unknown };
 
 struct PoolerObservation {
   bool reachable = false;  ///< its console answered in time
+/// One pool of the route's database, as SHOW POOLS has it.
+struct PoolFigures {
+  std::string user;
+  int clients_active = 0, clients_waiting = 0, servers_active = 0, servers_idle = 0;
+  Duration longest_wait{};
+  friend bool operator==(const PoolFigures&, const PoolFigures&) = default;
+};
+inline constexpr std::size_t observed_pools_limit = 50;
+
   std::string error;       ///< why not; or what is wrong with what it answered
   bool listed = false;     ///< the database is known to it
   bool paused = false;
@@ -63,6 +72,7 @@ struct PoolerObservation {
   FileState file = FileState::unknown;  ///< against what was last wanted of it
   friend bool operator==(const PoolerObservation&, const PoolerObservation&) = default;
 };
+  std::vector<PoolFigures> pools{};     ///< at most observed_pools_limit; empty: not known
 
 /// Answer to ObserveRoute; one entry each pooler, in the order of RoutePolicy::via.
 struct RouteObserved {

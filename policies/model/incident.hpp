@@ -3,7 +3,8 @@
 // Made by policies/incidents, kept by the journal (daemon/journal), printed by HTTP, the command
 // line and the notifiers. Times are monotonic; whoever stores or prints one converts them, and a
 // start converts them back, so that they may lie before the machine's boot. Limits:
-// incident_notes_limit, incident_attempts_limit; what comes after is counted, not kept.
+// incident_notes_limit, incident_attempts_limit, incident_text_limit for each of their texts and
+// incident_evidence_bytes for all evidence; what comes after is counted, not kept.
 #pragma once
 
 #include <array>
@@ -22,6 +23,11 @@ namespace pointsman {
 
 inline constexpr std::size_t incident_notes_limit = 200;
 inline constexpr std::size_t incident_attempts_limit = 100;
+inline constexpr std::size_t incident_text_limit = 1'000;  ///< bytes
+inline constexpr std::size_t incident_evidence_bytes = 48 * 1024;
+
+/// Names and values, in order: the evidence of a moment.
+using Details = std::vector<std::pair<std::string, std::string>>;
 
 enum class IncidentState { open, closed };
 enum class Severity { warning, critical };
@@ -57,7 +63,7 @@ struct Rpo {
 struct IncidentNote {
   MonoTime at{};
   std::string text;
-  std::vector<std::pair<std::string, std::string>> details;
+  Details details;
   friend bool operator==(const IncidentNote&, const IncidentNote&) = default;
 };
 

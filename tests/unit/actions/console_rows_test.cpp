@@ -92,15 +92,19 @@ TEST_CASE("columns that a later version puts in between change nothing", "[conso
 }
 
 TEST_CASE("pools are read by database, and where sessions are pooled", "[console]") {
-  const auto shown = rows_of({"database", "user", "cl_active", "cl_waiting", "sv_active", "sv_idle",
-                              "sv_used", "sv_tested", "sv_login", "pool_mode"},
-                             {{"bud", "app", "1", "2", "0", "0", "0", "0", "1", "transaction"},
-                              {"bud", "etl", "1", "2", "0", "1", "0", "0", "0", "session"},
-                              {"bud", "idle", "0", "0", "0", "0", "0", "0", "0", "transaction"},
-                              {"other", "app", "0", "0", "0", "0", "0", "0", "0", "session"}});
+  const auto shown =
+      rows_of({"database", "user", "cl_active", "cl_waiting", "sv_active", "sv_idle", "sv_used",
+               "sv_tested", "sv_login", "maxwait", "maxwait_us", "pool_mode"},
+              {{"bud", "app", "1", "2", "0", "0", "0", "0", "1", "4", "500000", "transaction"},
+               {"bud", "etl", "1", "2", "0", "1", "3", "0", "0", "0", "0", "session"},
+               {"bud", "idle", "0", "0", "0", "0", "0", "0", "0", "0", "0", "transaction"},
+               {"other", "app", "0", "0", "0", "0", "0", "0", "0", "0", "0", "session"}});
   const auto pools = read_pools(shown, "bud");
   REQUIRE(pools.size() == 3);
+  CHECK(pools[0].cl_active == 1);
   CHECK(pools[0].cl_waiting == 2);
+  CHECK(pools[0].maxwait == std::chrono::milliseconds{4500});
+  CHECK(pools[1].sv_idle == 4);
   CHECK(has_session_pooling(pools));
   CHECK_FALSE(has_session_pooling({pools[0], pools[2]}));
   CHECK_FALSE(has_session_pooling({}));

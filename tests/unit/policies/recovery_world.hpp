@@ -59,7 +59,7 @@ struct LadderWorld {
   }
 
   LadderContext context() {
-    return {now, mode, paused, maintenance, book, effects, last_action_id, {}};
+    return {now, mode, paused, maintenance, book, effects, last_action_id};
   }
   Recovery::Look look() {
     return [this](const LadderPolicy& ladder) {

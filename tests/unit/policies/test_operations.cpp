@@ -115,7 +115,7 @@ TEST_CASE("operations: there is a limit to flags") {
 
 TEST_CASE("operations: clearing what is not set takes its file away all the same") {
   Desk d;
-  d.operations.clear(page, "", d.effects);
+  d.operations.clear(page, {"uid 1000", "done"}, d.effects);
   REQUIRE(d.effects.size() == 1);
   CHECK_FALSE(d.written().at(0).set);
 }

@@ -31,6 +31,7 @@
 #include "daemon/runtime/random.hpp"
 #include "daemon/runtime/recovery.hpp"
 #include "daemon/runtime/route_runner.hpp"
+#include "daemon/runtime/start_memory.hpp"
 #include "daemon/version.hpp"
 #include "policies/explain.hpp"
 #include "probes/clock.hpp"
@@ -39,6 +40,9 @@
 
 namespace pointsman {
 namespace {
+
+/// By then each part has done what it does once.
+constexpr Duration start_takes = std::chrono::seconds{10};
 
 /// systemd gives every folder of RuntimeDirectory=, with colons between; the first one is ours.
 std::string runtime_folder() {
@@ -162,6 +166,7 @@ class App {
   WallTime last_reload_ = wall_now();
   std::uint64_t last_request_ = 0;
   bool ready_told_ = false;
+  MonoTime release_memory_at_ = MonoTime::max();
   bool stopping_ = false;
 };
 
@@ -208,7 +213,12 @@ int App::run() {
     systemd_.tick(now);
     if (!ready_told_) {
       ready_told_ = true;
+      release_memory_at_ = now + start_takes;
       systemd_.ready("probing");
+    }
+    if (now >= release_memory_at_) {
+      release_memory_at_ = MonoTime::max();
+      release_start_memory();
     }
   });
   wait_for_signal();

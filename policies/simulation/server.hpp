@@ -43,9 +43,10 @@ struct Server {
   Role role = Role::standby;
   std::string system_id;
   std::uint32_t timeline = 1;
-  std::uint64_t position = 0;   ///< written, or received
-  std::uint64_t replayed = 0;   ///< of a standby that lags: less than received
+  std::uint64_t position = 0;  ///< written, or received
+  std::uint64_t replayed = 0;
   std::uint64_t forked_at = 0;  ///< where its timeline began
+  std::uint64_t part = 0;       ///< of a byte that is written next, in its 10^9ths
   bool read_only = false, lagging = false;
   ProbeName follows;         ///< a standby: whom it is set to follow
   bool receiving = false;    ///< it has a receiver
@@ -97,19 +98,23 @@ class Servers {
   const std::map<ProbeName, Server>& all() const { return servers_; }
   /// The newest primary of a server's cluster that runs; empty where none does.
   ProbeName newest_primary(const ProbeName& of) const;
-  /// The writer's candidates that belong together, by the policies.
+  /// Candidates that belong together, by the policies.
   const std::vector<std::set<ProbeName>>& clusters() const { return clusters_; }
-  const std::set<std::string>& foreign_ids() const { return foreign_ids_; }
+  bool is_foreign(const ProbeName& name) const;
+  /// Is a standby hearing from a primary that lives?
+  bool hears(const ProbeName& standby) const { return streams(get(standby)); }
 
  private:
-  Server& at(const ProbeName& name) { return servers_.at(name); }
+  Server& at(const ProbeName& name);
+  void join(const RoutePolicy& route, std::vector<ProbeName>& primaries);
+  bool runs(const Server& server) const;
   bool streams(const Server& standby) const;
-  Finding describe(const Server& server, MonoTime now) const;
+  void receive(Server& standby, MonoTime now, Duration passed);
+  Finding describe(const Server& server, const ProbePolicy& probe) const;
 
   std::map<ProbeName, Server> servers_;
   std::vector<std::set<ProbeName>> clusters_;
   std::set<std::pair<std::string, std::string>> cuts_;
-  std::set<std::string> foreign_ids_;
   ClusterSetup cluster_;
   MonoTime settled_{};
 };

@@ -2,29 +2,18 @@
 // their measured time (FACTS) and can fail, and one or many agents. Virtual time, one seed: the
 // same seed and changes give the same run, bit for bit.
 //
-// Pure, one thread. An agent is a real Engine; the world stands for its shell: it keeps what a
-// journal would, kills and restarts it, and gives each effect its one event. It judges nothing:
-// that is checkers.hpp's. Everything that happens is handed to `watch`, in order.
+// Pure, one thread. It judges nothing: that is checkers.hpp's. Everything that happens is handed to
+// `watch`, in order.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "policies/engine.hpp"
-#include "policies/simulation/change.hpp"
-#include "policies/simulation/server.hpp"
+#include "policies/simulation/agent.hpp"
 
 namespace pointsman::sim {
-
-struct AgentSetup {
-  std::string name = "agent";
-  std::shared_ptr<const PolicySet> policy;
-  double clock_rate = 1.0;  ///< how fast its monotonic clock runs
-};
 
 struct Setup {
   std::vector<AgentSetup> agents;  ///< at least one; the servers are those of all their policies
@@ -32,9 +21,10 @@ struct Setup {
   ClusterSetup cluster{};
 };
 
-/// A target, as it is; by default its host answers at once. Of the candidates of a route that wants
-/// the writer (`writable`, `master`) the first is the primary, on timeline 1, and the others stream
-/// from it. Poolers lead to the first candidate that fits. Everything else passes.
+/// At the start all is well. Of the databases of a route that wants the writer (`writable`,
+/// `master`) the first is the primary, on timeline 1, and the others stream from it. Poolers lead
+/// to the first candidate that fits, balanced ones to all that do. Everything else passes. The
+/// agents' daemons start at once.
 class World {
  public:
   static constexpr MonoTime start{std::chrono::hours{1}};  ///< of virtual time
@@ -42,40 +32,45 @@ class World {
   explicit World(Setup setup);
   /// One agent, called "agent".
   World(const PolicySet& policy, std::uint64_t seed);
-  ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  /// What happened: when (world time), to whom (empty: to the world), and what.
-  struct Entry {
-    MonoTime at{};
-    std::string agent;
-    MonoTime local{};  ///< the agent's own clock
-    std::variant<Change, Event, Effect> what;
-  };
-  /// Called for everything, before it takes effect.
-  std::function<void(const Entry&)> watch;
+  using Entry = sim::Entry;
+  /// Called for everything, before it takes effect. Set it before the first run_until.
+  Watch watch;
 
   void apply(const Change& change);
   /// Later; of equal times in the order of the calls.
   void at(MonoTime when, Change change);
   void run_until(MonoTime end);
 
-  MonoTime now() const { return now_; }
-  const Servers& servers() const { return servers_; }
+  MonoTime now() const { return scene_.now; }
+  const Servers& servers() const { return scene_.servers; }
   std::vector<std::string> agents() const;
-  bool alive(const std::string& agent) const;
+  bool alive(const std::string& agent) const { return agents_.at(agent).alive(); }
+  const PolicySet& policy(const std::string& agent) const { return agents_.at(agent).policy(); }
   /// What the agent would show; null while it is dead.
   std::shared_ptr<const Snapshot> snapshot(const std::string& agent) const;
-  /// Where the pooler of a route really leads, on an agent's host.
-  std::vector<ProbeName> leads_to(const std::string& agent, const RouteName& route) const;
+  /// The pooler of a route, as it is on an agent's host.
+  const Pooler& pooler(const std::string& agent, const RouteName& route) const {
+    return agents_.at(agent).poolers().at(route);
+  }
 
  private:
-  class Agent;
+  void change(const TargetBecomes& change);
+  void change(const Cut& change);
+  void change(const PoolerChanges& change);
+  void change(const ActsEnd& change);
+  void change(const AgentKilled& change);
+  void change(const AgentStarted& change);
+  void change(const ClockFails& change);
+  void change(const Commanded& change);
+  void change(const PolicyChanges& change);
+  Agent* find(const std::string& agent);
 
-  MonoTime now_ = start;
-  Servers servers_;
-  std::map<std::string, std::unique_ptr<Agent>> agents_;
+  Scene scene_;
+  std::map<std::string, Agent> agents_;
+  bool started_ = false;
 };
 
 }  // namespace pointsman::sim

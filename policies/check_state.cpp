@@ -6,6 +6,7 @@
 namespace pointsman {
 namespace {
 
+constexpr int enough = 1'000'000;  // the streak is shown to people; it need not grow for ever
 constexpr std::uint32_t window_mask = (1u << flap_window) - 1;
 
 Duration settled_interval(const ProbePolicy& policy, State state) {
@@ -26,7 +27,6 @@ bool CheckState::take(const ProbePolicy& policy, const Sample& sample, MonoTime 
 }
 
 void CheckState::count(const ProbePolicy& policy, bool up, bool warned) {
-  constexpr int enough = 1'000'000;  // the count is shown to people; it need not grow for ever
   if (up) {
     streak_ = streak_ > 0 ? std::min(streak_ + 1, enough) : 1;
   } else {
@@ -69,6 +69,13 @@ bool CheckState::pass_time(const ProbePolicy& policy, MonoTime now) {
     last_up_.reset();
   }
   return show(now);
+}
+
+void CheckState::repeat(std::uint64_t times, MonoTime last_started) {
+  last_conclusive_ = last_started;
+  const int more = static_cast<int>(std::min<std::uint64_t>(times, enough));
+  streak_ = streak_ < 0 ? std::max(streak_ - more, -enough) : std::min(streak_ + more, enough);
+  flips_ = more >= flap_window ? 0 : (flips_ << more) & window_mask;
 }
 
 bool CheckState::show(MonoTime now) {

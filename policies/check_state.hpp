@@ -31,6 +31,9 @@ class CheckState {
   /// Looks whether the last conclusive sample is too old, or a held probe has been quiet long
   /// enough. True when the state that is shown changed.
   bool pass_time(const ProbePolicy& policy, MonoTime now);
+  /// As if `times` more samples had come that say what the last one said, the last of them begun at
+  /// `last_started`. Only while no change is pending and nothing is held.
+  void repeat(std::uint64_t times, MonoTime last_started);
 
   State state() const { return shown_; }
   MonoTime since() const { return since_; }

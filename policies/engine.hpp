@@ -38,6 +38,9 @@ class Engine {
  public:
   /// The first event must be PolicyLoaded.
   Decision step(MonoTime now, const Event& event);
+  /// For a replay that leaves out a calm stretch: as if `times` more runs of a probe had found what
+  /// its last one found, the last of them this one. The next step must be later than all of them.
+  void repeat_sample(const Sample& last, std::uint64_t times);
 
   std::shared_ptr<const Snapshot> snapshot(MonoTime now) const;
   const Serving& serving() const { return serving_; }
@@ -70,10 +73,10 @@ class Engine {
   void start_request(const SwitchRequested& asked);
   void end_request(RequestId id, bool ok, std::string line);
   void store_incidents();
+  void keep_evidence(IncidentId id);
   LadderContext ladder_context();
   bool planned_maintenance() const;
   LadderSubject look_at(const LadderPolicy& ladder) const;
-  void keep_evidence(IncidentId id);
   bool switches_under(const Member& member) const;
   void run_ladders();
   void take_ended_steps();
@@ -92,10 +95,10 @@ class Engine {
   void run_at_once(ProbeEntry& entry);
   void update_services();
   CauseView cause_view() const;
+  Onset onset_of(const Member& member) const;
   void open_service_incidents();
   void close_service_incidents();
   void probe_changed(const ProbeEntry& entry, State before);
-  Onset onset_of(const Member& member) const;
   void end_distrust_when_all_ran();
   std::string unhealthy_why(const ServiceName& name) const;
   State member_state(const Member& member) const;
@@ -109,10 +112,10 @@ class Engine {
   std::map<ProbeName, std::vector<RouteName>> routes_of_;
   std::map<RouteName, RouteKeeper> routes_;
   IncidentBook incidents_;
+  std::map<IncidentId, IncidentStage> evidenced_;  ///< of the open ones, as last kept
   Operations operations_;
   Recovery recovery_;
   std::map<RequestId, RunStep> switch_steps_;  ///< a ladder's switches that are under way
-  std::map<IncidentId, IncidentStage> evidenced_;  ///< of the open ones, as last kept
   std::vector<StepFinished> ended_steps_;
   std::map<std::pair<std::string, ActionOutcome>, std::uint64_t> actions_;
   std::map<RequestId, RequestView> requests_;

@@ -72,6 +72,22 @@ void Engine::on(const SampleTaken& event) {
   evaluate_routes_of(entry.policy.name);
 }
 
+void Engine::repeat_sample(const Sample& last, std::uint64_t times) {
+  const auto it = probes_.find(last.probe);
+  if (it == probes_.end() || times == 0) return;
+  ProbeEntry& entry = it->second;
+  if (last.finding.outcome != Outcome::inconclusive) {
+    take_conclusive(entry, last);
+    entry.check.repeat(times, last.started);
+  }
+  entry.last = last;
+  entry.ran_since = last.started;
+  entry.runs += times;
+  entry.in_flight = false;
+  now_ = std::max(now_, last.finished);
+  schedule_after(entry, last.started);
+}
+
 void Engine::on(const SessionEnded& event) {
   const auto it = probes_.find(event.probe);
   if (it == probes_.end()) return;

@@ -94,6 +94,8 @@ class World {
   std::vector<RunStep> steps;
   ActionOutcome step_outcome = ActionOutcome::ok;
   std::function<void(const RunStep&)> on_step;
+  std::function<void(const Event&)> on_event;
+  std::function<void(const Effect&)> on_effect;
   std::map<FlagName, bool> flags;
   std::vector<Alert> alerts;
   std::map<IncidentId, Incident> incidents;  ///< as last stored
@@ -117,8 +119,12 @@ class World {
     pooler[RouteName(route)] = o;
   }
   void give(const Event& event) {
+    if (on_event) on_event(event);
     Decision decision = engine.step(now, event);
     wake_at_ = decision.wake_at;
+    if (on_effect) {
+      for (const Effect& effect : decision.effects) on_effect(effect);
+    }
     for (Effect& effect : decision.effects) std::visit([this](auto& e) { run(e); }, effect);
   }
   /// Lets time pass, delivering what falls due, in order.

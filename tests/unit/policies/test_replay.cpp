@@ -1,0 +1,219 @@
+// The past once more: what was recorded gives the same decisions to the same policy, with the calm
+// stretches left out or not, and others to another policy.
+#include <catch2/catch.hpp>
+
+#include "policies/simulation/history_builder.hpp"
+#include "policies/simulation/recorder.hpp"
+#include "policies/simulation/replay.hpp"
+#include "policies/simulation/replay_memory.hpp"
+#include "world.hpp"
+
+using namespace pointsman;
+using namespace pointsman::testing;
+
+namespace {
+
+/// A record's time in tenths of a second, kind, subject and sentence.
+using Line = std::string;
+
+struct Past : World {
+  explicit Past(PolicySet policy) : set(std::move(policy)) {
+    on_event = [this](const Event& event) { keep(recorder.take(now, event)); };
+    on_effect = [this](const Effect& effect) {
+      keep(recorder.take(now, effect));
+      if (const auto* record = std::get_if<Record>(&effect)) lines.push_back(line(now, *record));
+    };
+    for (const char* name : {"replica-1", "replica-2"}) answers[ProbeName(name)] = standby();
+    answers[ProbeName("primary")] = primary(1);
+    lead("bud", 5001);
+    lead("bud_ro", 5002);
+    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+  }
+  void live() {
+    load(set);
+    give(MemoryRestored{});
+  }
+  void set_answer(const char* probe, Finding finding) {
+    answers[ProbeName(probe)] = std::move(finding);
+  }
+  void keep(std::vector<RecordedRow> rows) {
+    for (RecordedRow& row : rows) {
+      ++written;
+      const auto key = row.key;
+      kept.insert_or_assign(key, std::move(row));
+    }
+  }
+  History history() {
+    keep(recorder.flush());
+    HistoryBuilder builder;
+    for (const auto& [key, row] : kept) builder.add(row);
+    return builder.take();
+  }
+  static Line line(MonoTime at, const Record& record) {
+    return std::to_string(at.time_since_epoch() / Duration{100ms}) + " " +
+           std::string(to_text(record.kind)) + " " + record.subject + ": " + record.text;
+  }
+  std::vector<Line> replayed(ReplayPace pace, const PolicySet& policy) {
+    last = replay(std::make_shared<const PolicySet>(policy), history(), pace);
+    std::vector<Line> result;
+    for (const auto& one : last.records) result.push_back(line(one.at, one.record));
+    return result;
+  }
+  std::vector<Line> replayed(ReplayPace pace = ReplayPace::whole) { return replayed(pace, set); }
+
+  PolicySet set;
+  Recorder recorder{1000, Duration{0}};
+  std::map<std::uint64_t, RecordedRow> kept;
+  std::size_t written = 0;
+  std::vector<Line> lines;
+  Replayed last;
+};
+
+PolicySet driving() {
+  PolicySet set = bud_policy();
+  PromotePolicy promote;
+  promote.when = {"primary_dead", "primary_frozen"};
+  promote.sole_promoter = true;
+  set.routes[RouteName("bud")].promote = promote;
+  return set;
+}
+
+void fail_over(Past& past) {
+  past.set_answer("primary", fail(Reason::connect_refused));
+  past.set_answer("replica-1", standby(false));
+  past.set_answer("replica-2", standby(false));
+  past.give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
+  past.pass_time(2min);
+}
+
+bool has(const std::vector<Line>& lines, const std::string& kind, const std::string& part) {
+  return std::any_of(lines.begin(), lines.end(), [&](const Line& line) {
+    return line.find(" " + kind + " ") != Line::npos && line.find(part) != Line::npos;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a recorded failover: the same policy decides the same, at the same instants") {
+  Past past(driving());
+  past.live();
+  past.pass_time(20min);
+  fail_over(past);
+  REQUIRE(past.promotions.size() == 1);
+  past.pass_time(30min);
+  CHECK(past.replayed() == past.lines);
+  CHECK(past.last.not_recorded.empty());
+}
+
+TEST_CASE("leaving the calm out changes no decision, and spares nearly all steps") {
+  Past past(driving());
+  past.live();
+  past.pass_time(6h);
+  fail_over(past);
+  past.pass_time(5h);
+  past.give(AutomationSet{true, "moving racks", "uid 0", past.now + 30min});
+  past.pass_time(5h);
+  past.set_answer("replica-1", fail(Reason::connect_timeout));
+  past.pass_time(7h);
+  const auto whole = past.replayed(ReplayPace::whole);
+  const auto steps = past.last.steps;
+  const auto samples = past.last.samples;
+  CHECK(whole == past.lines);
+  CHECK(past.replayed(ReplayPace::leave_out_calm) == whole);
+  CHECK(past.last.steps < steps / 5);
+  CHECK(past.last.samples > samples * 9 / 10);
+}
+
+TEST_CASE("a calm day takes a few rows") {
+  Past past(bud_policy());
+  past.live();
+  past.pass_time(1h);
+  past.written = 0;
+  past.kept.clear();
+  past.pass_time(23h);
+  CHECK(past.kept.size() == 5);        // three probes and two routes, one open row each
+  CHECK(past.written <= 5 * 23 * 60);  // each written again once a minute
+}
+
+TEST_CASE("another policy: it follows where the old one promoted, and the pooler stays with it") {
+  Past past(driving());
+  past.live();
+  past.pass_time(5min);
+  fail_over(past);
+  past.pass_time(10min);
+  REQUIRE(has(past.lines, "decision", "promote"));
+  PolicySet cautious = past.set;
+  cautious.mode = Mode::observe;
+  const auto lines = past.replayed(ReplayPace::leave_out_calm, cautious);
+  CHECK_FALSE(has(lines, "outcome", ""));
+  CHECK(has(lines, "denied", "mode"));
+}
+
+TEST_CASE("another policy: slower to call a probe down, it rides out what the old one did not") {
+  Past past(bud_policy());
+  past.live();
+  past.pass_time(5min);
+  past.set_answer("replica-2", fail(Reason::timeout));
+  past.pass_time(4s);
+  past.set_answer("replica-2", standby());
+  past.pass_time(10s);
+  past.set_answer("replica-2", fail(Reason::timeout));
+  past.pass_time(12s);
+  past.set_answer("replica-2", standby());
+  past.pass_time(5min);
+  REQUIRE(has(past.lines, "probe_state", "to unhealthy"));
+  PolicySet patient = past.set;
+  patient.probes[ProbeName("replica-2")].fall = 30;
+  CHECK_FALSE(has(past.replayed(ReplayPace::whole, patient), "probe_state", "to unhealthy"));
+}
+
+TEST_CASE("a probe that was not recorded is named, and stays unknown") {
+  Past past(bud_policy());
+  past.live();
+  past.pass_time(2min);
+  PolicySet more = past.set;
+  more.probes[ProbeName("new")] = probe_policy("new", ProbeKind::tcp);
+  past.replayed(ReplayPace::whole, more);
+  CHECK(past.last.not_recorded == std::set<ProbeName>{ProbeName("new")});
+}
+
+TEST_CASE("two lives of the daemon: the second remembers what the first did") {
+  Past past(driving());
+  past.live();
+  past.pass_time(5min);
+  fail_over(past);
+  ReplayMemory memory;
+  past.keep(past.recorder.flush());
+  past.engine = Engine{};
+  past.recorder = Recorder{2'000'000, Duration{0}};
+  const auto before = past.lines.size();
+  MemoryRestored remembered;
+  RouteMemory route{RouteName("bud"), {ProbeName("replica-1")}, "S", 2, 1};
+  remembered.routes.push_back(route);
+  past.give(PolicyLoaded{std::make_shared<const PolicySet>(past.set)});
+  past.give(remembered);
+  past.pass_time(5min);
+  const auto lines = past.replayed();
+  const std::vector<Line> second(past.lines.begin() + static_cast<std::ptrdiff_t>(before),
+                                 past.lines.end());
+  REQUIRE(lines.size() >= second.size());
+  CHECK_FALSE(has(second, "decision", "switch"));
+  CHECK_FALSE(
+      has(std::vector<Line>(lines.end() - static_cast<std::ptrdiff_t>(second.size()), lines.end()),
+          "decision", "switch"));
+}
+
+TEST_CASE("a probe that flaps without end is recorded within its limit of rows") {
+  Past past(bud_policy());
+  past.live();
+  past.pass_time(2min);
+  past.kept.clear();
+  for (int i = 0; i < 3000; ++i) {
+    past.set_answer("replica-2", i % 2 ? standby() : fail(Reason::timeout));
+    past.pass_time(1s);
+  }
+  const auto rows = std::count_if(past.kept.begin(), past.kept.end(), [](const auto& row) {
+    return row.second.subject == "replica-2";
+  });
+  CHECK(rows <= Recorder::detail_rows + 3000 / 6 + 1);
+}

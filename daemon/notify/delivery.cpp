@@ -181,6 +181,7 @@ void Delivery::on_told(Items::iterator item, const OutboxEntry& sent, const Deli
   // An incident that fires again after its end was told begins anew.
   const bool ended = sent.state == AlertState::resolved;
   entry.told = ended ? Told::nothing : delivered.told;
+  entry.told_severity = sent.severity;
   entry.told_content = content_of(sent, sender_->detail());
   if (!delivered.reference.empty()) entry.reference = delivered.reference;
   item->second.told_at = mono_now();

@@ -57,6 +57,29 @@ std::string value_of(const OutboxEntry& entry, const MessageContext& context,
   return {};
 }
 
+/// Alertmanager knows an alert again by its labels, all of them.
+json::object alertmanager_alert(const OutboxEntry& entry, const MessageContext& context,
+                                Severity severity, WallTime ends) {
+  json::object labels;
+  labels["alertname"] = entry.alertname;
+  labels["node"] = context.node;
+  labels["subject"] = entry.subject;
+  labels["incident"] = incident_text(entry);
+  labels["severity"] = to_json(to_text(severity));
+  json::object annotations;
+  annotations["summary"] = entry.summary;
+  for (const auto& [name, value] : entry.annotations) {
+    // Alertmanager takes an empty value for a name that is not there.
+    if (!value.empty() && !annotations.contains(name)) annotations[name] = value;
+  }
+  json::object alert;
+  alert["labels"] = std::move(labels);
+  alert["annotations"] = std::move(annotations);
+  alert["startsAt"] = to_rfc3339(std::min(entry.starts, context.now));
+  alert["endsAt"] = to_rfc3339(ends);
+  return alert;
+}
+
 std::string_view to_text(PagerdutyAction action) {
   switch (action) {
     case PagerdutyAction::trigger:
@@ -73,31 +96,17 @@ std::string_view to_text(PagerdutyAction action) {
 
 std::string alertmanager_body(const OutboxEntry& entry, const MessageContext& context,
                               Duration refresh) {
-  json::object labels;
-  labels["alertname"] = entry.alertname;
-  labels["node"] = context.node;
-  labels["subject"] = entry.subject;
-  labels["incident"] = incident_text(entry);
-  labels["severity"] = to_json(to_text(entry.first_severity));
-  json::object annotations;
-  annotations["summary"] = entry.summary;
-  annotations["severity_now"] = to_json(to_text(entry.severity));
-  for (const auto& [name, value] : entry.annotations) {
-    // Alertmanager takes an empty value for a name that is not there.
-    if (!value.empty() && !annotations.contains(name)) annotations[name] = value;
-  }
   WallTime ends = end_of(entry, context.now);
   if (entry.state == AlertState::firing) {
     ends = context.now +
            std::chrono::duration_cast<std::chrono::milliseconds>(refreshes_until_end * refresh);
   }
-  json::object alert;
-  alert["labels"] = std::move(labels);
-  alert["annotations"] = std::move(annotations);
-  alert["startsAt"] = to_rfc3339(std::min(entry.starts, context.now));
-  alert["endsAt"] = to_rfc3339(ends);
   json::array alerts;
-  alerts.push_back(std::move(alert));
+  if (entry.told_severity != entry.severity) {
+    alerts.push_back(
+        alertmanager_alert(entry, context, entry.told_severity, end_of(entry, context.now)));
+  }
+  alerts.push_back(alertmanager_alert(entry, context, entry.severity, ends));
   return json::serialize(alerts);
 }
 

@@ -17,9 +17,10 @@ struct MessageContext {
   WallTime now{};
 };
 
-/// Alertmanager API v2, POST /api/v2/alerts: an array of one. Labels are alertname, node, subject,
-/// incident and severity (of the first send); a severity that rose since is the annotation
-/// `severity_now`. `refresh`: it ends by itself three of them from now.
+/// Alertmanager API v2, POST /api/v2/alerts. Labels are alertname, node, subject, incident and
+/// severity. They are the alert's identity, so one whose severity has changed since it was told is
+/// another: the array then has the old one, over, and the new one. `refresh`: it ends by itself
+/// three of them from now.
 std::string alertmanager_body(const OutboxEntry& entry, const MessageContext& context,
                               Duration refresh);
 inline constexpr int refreshes_until_end = 3;

@@ -71,8 +71,7 @@ OutboxEntry make_entry(const Alert& alert, WallTime starts, WallTime now) {
   entry.state = alert.state;
   entry.alertname = alert.alertname.empty() ? "PointsmanIncident" : clean_text(alert.alertname);
   entry.subject = clean_text(alert.subject);
-  entry.first_severity = alert.severity;
-  entry.severity = alert.severity;
+  entry.severity = entry.told_severity = alert.severity;
   // A clock that was set back must not make an alert that ends before it starts.
   entry.starts = std::min(starts, now);
   entry.summary = cut_text(clean_text(alert.summary), summary_units);
@@ -110,13 +109,13 @@ std::string to_document(const OutboxEntry& entry) {
   document["state"] = to_text(entry.state);
   document["alertname"] = entry.alertname;
   document["subject"] = entry.subject;
-  document["first_severity"] = to_text(entry.first_severity);
   document["starts"] = to_number(entry.starts);
   document["severity"] = to_text(entry.severity);
   document["summary"] = entry.summary;
   document["annotations"] = std::move(annotations);
   if (entry.resolved) document["resolved"] = to_number(*entry.resolved);
   document["told"] = static_cast<int>(entry.told);
+  document["told_severity"] = to_text(entry.told_severity);
   document["told_content"] = entry.told_content;
   document["reference"] = entry.reference;
   return json::serialize(document);
@@ -139,7 +138,6 @@ Result<OutboxEntry> entry_of_document(IncidentId incident, const std::string& do
         text("state") == to_text(AlertState::resolved) ? AlertState::resolved : AlertState::firing;
     entry.alertname = text("alertname");
     entry.subject = text("subject");
-    entry.first_severity = severity_of(text("first_severity"));
     entry.starts = to_time(from.at("starts").as_int64());
     entry.severity = severity_of(text("severity"));
     entry.summary = text("summary");
@@ -153,6 +151,7 @@ Result<OutboxEntry> entry_of_document(IncidentId incident, const std::string& do
     if (told >= 0 && told <= static_cast<int>(Told::acknowledged)) {
       entry.told = static_cast<Told>(told);
     }
+    entry.told_severity = severity_of(text("told_severity"));
     entry.told_content = text("told_content");
     entry.reference = text("reference");
     return entry;

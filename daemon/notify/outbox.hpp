@@ -53,7 +53,6 @@ struct OutboxEntry {
   AlertState state = AlertState::firing;
   // Fixed from the first send on.
   std::string alertname, subject;
-  Severity first_severity = Severity::critical;  ///< the label
   WallTime starts{};
   // As of the last send.
   Severity severity = Severity::critical;
@@ -62,6 +61,7 @@ struct OutboxEntry {
   std::optional<WallTime> resolved;
   // Delivery.
   Told told = Told::nothing;
+  Severity told_severity = Severity::critical;  ///< by which the receiver knows it
   std::string told_content;  ///< content_of what was told last
   std::string reference;     ///< of the sender: Slack's channel and message
 

@@ -19,8 +19,8 @@ struct Alert {
   NotifierName notifier;
   IncidentId incident{};
   AlertState state = AlertState::firing;
-  // Labels: fixed for the incident's life, so that a receiver knows it again. The shell adds
-  // `node`.
+  // Labels, by which a receiver knows it again. The shell adds `node`. All but the severity are
+  // fixed for the incident's life.
   std::string alertname;  ///< "PointsmanIncident"
   std::string subject;
   Severity severity = Severity::critical;

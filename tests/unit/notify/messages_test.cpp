@@ -31,7 +31,6 @@ OutboxEntry resolved_entry(Duration after) {
 
 TEST_CASE("Alertmanager: fixed labels, the rest in annotations, an end that is refreshed") {
   OutboxEntry entry = some_entry();
-  entry.severity = Severity::warning;
   entry.annotations.emplace_back("empty", "");
   const json::value body = parsed(alertmanager_body(entry, some_context(10s), 1min));
   REQUIRE(body.as_array().size() == 1);
@@ -42,11 +41,32 @@ TEST_CASE("Alertmanager: fixed labels, the rest in annotations, an end that is r
   CHECK(text_at(body, "/0/labels/subject") == "database");
   CHECK(text_at(body, "/0/labels/incident") == "7");
   CHECK(text_at(body, "/0/labels/severity") == "critical");
-  CHECK(text_at(body, "/0/annotations/severity_now") == "warning");
   CHECK(text_at(body, "/0/annotations/cause") == "primary_dead");
   CHECK_FALSE(body.at_pointer("/0/annotations").as_object().contains("empty"));
   CHECK(text_at(body, "/0/startsAt") == "2023-11-14T22:13:20.000Z");
   CHECK(text_at(body, "/0/endsAt") == "2023-11-14T22:16:30.000Z");
+}
+
+TEST_CASE("Alertmanager: another severity is another alert, and the old one is over") {
+  Alert alert = some_alert();
+  alert.severity = Severity::warning;
+  OutboxEntry entry = make_entry(alert, noon, noon);
+  alert.severity = Severity::critical;
+  REQUIRE(update_entry(entry, make_entry(alert, noon, noon + 30s)));
+  const json::value body = parsed(alertmanager_body(entry, some_context(30s), 1min));
+  REQUIRE(body.as_array().size() == 2);
+  CHECK(text_at(body, "/0/labels/severity") == "warning");
+  CHECK(text_at(body, "/0/endsAt") == "2023-11-14T22:13:50.000Z");
+  CHECK(text_at(body, "/1/labels/severity") == "critical");
+  CHECK(text_at(body, "/1/endsAt") == "2023-11-14T22:16:50.000Z");
+  CHECK(text_at(body, "/1/startsAt") == "2023-11-14T22:13:20.000Z");
+  // Both are over, should it be so before anybody was told.
+  alert.state = AlertState::resolved;
+  REQUIRE(update_entry(entry, make_entry(alert, noon, noon + 40s)));
+  const json::value over = parsed(alertmanager_body(entry, some_context(60s), 1min));
+  REQUIRE(over.as_array().size() == 2);
+  CHECK(text_at(over, "/0/endsAt") == "2023-11-14T22:14:00.000Z");
+  CHECK(text_at(over, "/1/endsAt") == "2023-11-14T22:14:00.000Z");
 }
 
 TEST_CASE("Alertmanager: resolved ends when it was over, never before it began nor in the future") {

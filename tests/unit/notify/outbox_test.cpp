@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace testing;
 
-TEST_CASE("labels stay as they were at the first send; the rest follows") {
+TEST_CASE("subject and begin stay as they were at the first send; the rest follows") {
   OutboxEntry entry = some_entry();
   entry.told = Told::firing;
   Alert worse = some_alert();
@@ -20,7 +20,7 @@ TEST_CASE("labels stay as they were at the first send; the rest follows") {
   worse.subject = "something else";
   worse.summary = "new";
   CHECK(update_entry(entry, make_entry(worse, noon + 1h, noon + 1h)));
-  CHECK(entry.first_severity == Severity::critical);
+  CHECK(entry.told_severity == Severity::critical);
   CHECK(entry.severity == Severity::warning);
   CHECK(entry.subject == "database");
   CHECK(entry.starts == noon);

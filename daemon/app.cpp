@@ -167,6 +167,7 @@ class App {
   std::uint64_t last_request_ = 0;
   bool ready_told_ = false;
   MonoTime release_memory_at_ = MonoTime::max();
+  bool engine_started_ = false;  ///< what the last daemon left half done has been looked at
   bool stopping_ = false;
 };
 
@@ -269,6 +270,7 @@ void App::restore_outbox(const JournalMemory& memory) {
 void App::start_engine(const JournalMemory& memory) {
   if (stopping_) return;
   probes_.load(*config_.policy, config_.probes);
+  engine_started_ = true;
   loop_.give(PolicyLoaded{config_.policy});
   loop_.give(remembered(memory));
   restore_outbox(memory);
@@ -473,6 +475,7 @@ ShellView App::shell_view() const {
   view.config = config_.redacted;
   for (const auto& [name, status] : notifiers_.status()) {
     NotifierView one;
+  if (!engine_started_) view.awaited = config_.policy;
     one.name = name.text;
     one.type = std::string(status.kind);
     one.pending = status.queued;

@@ -241,6 +241,11 @@ Answer Answers::render(const Question& question, const DocumentInput& input) con
 
 /// Documents about one thing, which may not be there.
 Answer Answers::one_of(const Place& place, const DocumentInput& input) const {
+  if (!input.snapshot.policy) {
+    return error_answer(503,
+                        "the daemon is still starting: what it left half done when it ended is "
+                        "looked at first; try again");
+  }
   std::optional<std::string> text;
   std::string_view absent = "there is nothing here";
   const auto number = read_decimal(place.name);

@@ -40,6 +40,9 @@ struct ShellView {
   WallTime last_reload{};
   Duration loop_lag{};        ///< the last measured
   boost::json::value config;  ///< redacted
+  /// What comes into force once the acts that a killed daemon left half done have been looked at;
+  /// until then the snapshot has no policy. Null: nothing waits for that.
+  std::shared_ptr<const PolicySet> awaited;
   std::vector<NotifierView> notifiers;
 };
 

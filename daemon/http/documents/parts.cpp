@@ -88,6 +88,23 @@ void write_last_switch(JsonWriter& json, const std::optional<SwitchView>& last,
   json.end_object();
 }
 
+void write_route(JsonWriter& json, const RouteView& route, const TimeScale& times,
+                 std::string_view state) {
+  json.key("via").begin_array();
+  for (const ViaKind kind : route.via) json.text(to_text(kind));
+  json.end_array();
+  json.key("state").text(state).key("targets");
+  write_names(json, route.targets);
+  json.key("observed");
+  write_observed(json, route.observed);
+  json.key("in_effect").boolean(route.in_effect).key("verified").text(to_text(route.verified));
+  json.key("epoch").unsigned_integer(route.epoch).key("diagnosis").text(route.diagnosis);
+  json.key("why").text(route.why).key("guards");
+  write_guards(json, route.guards, times);
+  json.key("last_switch");
+  write_last_switch(json, route.last_switch, times);
+}
+
 }  // namespace
 
 void write_time(JsonWriter& json, const std::optional<MonoTime>& at, const TimeScale& times) {
@@ -138,19 +155,20 @@ void write_service(JsonWriter& json, const ServiceView& service, const TimeScale
 }
 
 void write_route(JsonWriter& json, const RouteView& route, const TimeScale& times) {
-  json.key("via").begin_array();
-  for (const ViaKind kind : route.via) json.text(to_text(kind));
-  json.end_array();
-  json.key("state").text(to_text(route.state)).key("targets");
-  write_names(json, route.targets);
-  json.key("observed");
-  write_observed(json, route.observed);
-  json.key("in_effect").boolean(route.in_effect).key("verified").text(to_text(route.verified));
-  json.key("epoch").unsigned_integer(route.epoch).key("diagnosis").text(route.diagnosis);
-  json.key("why").text(route.why).key("guards");
-  write_guards(json, route.guards, times);
-  json.key("last_switch");
-  write_last_switch(json, route.last_switch, times);
+  write_route(json, route, times, to_text(route.state));
+}
+
+void write_awaited_routes(JsonWriter& json, const DocumentInput& input) {
+  if (!input.shell.awaited || input.snapshot.policy) return;
+  for (const auto& [name, policy] : input.shell.awaited->routes) {
+    RouteView route;
+    route.via = policy.via;
+    route.diagnosis = "unknown";
+    route.why = "what the daemon left half done when it ended is looked at first";
+    json.key(name.text).begin_object();
+    write_route(json, route, input.times, "recovering");
+    json.end_object();
+  }
 }
 
 std::vector<std::string> notes(const DocumentInput& input) {

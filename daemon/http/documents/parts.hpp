@@ -16,6 +16,8 @@ void write_probe(JsonWriter& json, const ProbeView& probe, const TimeScale& time
 void write_service(JsonWriter& json, const ServiceView& service, const TimeScale& times);
 /// "via" to "last_switch": the members of a route in /v1/status.
 void write_route(JsonWriter& json, const RouteView& route, const TimeScale& times);
+/// The same of all routes that wait, with state "recovering". Nothing where none does.
+void write_awaited_routes(JsonWriter& json, const DocumentInput& input);
 
 /// The members of an incident in a list: who, what, since when, and what came of it.
 void write_incident(JsonWriter& json, const Incident& incident, const TimeScale& times);

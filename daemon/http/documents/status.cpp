@@ -130,7 +130,8 @@ const RoutePolicy* policy_of(const Snapshot& snapshot, const RouteName& name) {
 
 std::string status_document(const DocumentInput& input) {
   const Snapshot& snapshot = input.snapshot;
-  const Mode mode = snapshot.policy ? snapshot.policy->mode : Mode::observe;
+  const auto& policy = snapshot.policy ? snapshot.policy : input.shell.awaited;
+  const Mode mode = policy ? policy->mode : Mode::observe;
   JsonWriter json;
   json.begin_object().key("node").text(input.shell.node).key("version").text(input.shell.version);
   json.key("mode").text(to_text(mode));
@@ -156,6 +157,7 @@ std::string status_document(const DocumentInput& input) {
     write_route(json, route, input.times);
     json.end_object();
   }
+  write_awaited_routes(json, input);
   json.end_object().key("incidents_open").integer(snapshot.incidents_open);
   write_operation(json, snapshot, input.times);
   write_open_incidents(json, input);
@@ -217,6 +219,7 @@ std::string routes_document(const DocumentInput& input) {
     }
     json.end_object();
   }
+  write_awaited_routes(json, input);
   json.end_object();
   return json.take_line();
 }

@@ -97,6 +97,23 @@ TEST_CASE("documents of an empty snapshot are whole") {
   check_json("empty_incidents.json", incidents_document(world.input()));
 }
 
+TEST_CASE("routes that wait for what was left half done are shown as recovering") {
+  World world;
+  world.shell.awaited = world.snapshot.policy;
+  world.snapshot = Snapshot{};
+  const auto status = boost::json::parse(status_document(world.input()));
+  const auto& route = status.at("routes").at("bud").as_object();
+  CHECK(route.at("state") == "recovering");
+  CHECK(route.at("in_effect") == false);
+  CHECK(route.at("targets").as_array().empty());
+  CHECK(status.at("mode") == "act");
+  const auto routes = boost::json::parse(routes_document(world.input()));
+  CHECK(routes.at("bud").at("state") == "recovering");
+  // Once the engine has its policy only what it says counts.
+  world.snapshot.policy = world.shell.awaited;
+  CHECK(boost::json::parse(status_document(world.input())).at("routes").as_object().empty());
+}
+
 TEST_CASE("what is not there has no document") {
   const World world;
   CHECK_FALSE(incident_document(world.input(), IncidentId{13}));

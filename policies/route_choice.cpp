@@ -108,7 +108,9 @@ std::vector<ProbeName> RouteKeeper::fitting_replicas(const RouteContext& context
 std::optional<RouteKeeper::Choice> RouteKeeper::choose_balanced(const RouteContext& context) {
   const std::vector<ProbeName> fitting = fitting_replicas(context);
   follow_incident(context, nullptr);
-  const bool falls_back = context.fallback && !context.fallback->targets().empty();
+  // Reads stay with replicas that are late rather than go where nothing serves.
+  const bool falls_back = context.fallback && !context.fallback->targets().empty() &&
+                          context.fallback->state() != State::unhealthy;
   const bool all_seen =
       std::all_of(policy_.candidates.begin(), policy_.candidates.end(), [&](const ProbeName& name) {
         const ProbeEntry* e = entry(context, name);
@@ -232,9 +234,8 @@ State RouteKeeper::judge_state(const RouteContext& context) const {
   if (!serves) return definite ? State::unhealthy : state_;
   if (!effect_shown_) {
     const bool moves = is_switching() || (acting_ && acting_->cause != SwitchCause::verify);
-    const bool broken =
-        observe_failures_ >= observe_failures_limit || failures_ > 0 ||
-        (!moves && !look_first_ && pooler_fact(context) != PoolerFact::follows);
+    const bool broken = observe_failures_ >= observe_failures_limit || failures_ > 0 ||
+                        (!moves && !look_first_ && pooler_fact(context) != PoolerFact::follows);
     return broken ? State::unhealthy : state_;
   }
   if (alarmed || redundancy_lost) return State::degraded;

@@ -52,7 +52,8 @@ asio::awaitable<PoolerObservation> PgbouncerAdapter::async_look() {
 
 /// For the evidence of incidents. That they could not be read changes nothing.
 asio::awaitable<std::vector<PoolFigures>> PgbouncerAdapter::async_read_pools() {
-  const auto view = co_await tools_.pooler->async_pools(route_.database, mono_now() + observe_limit);
+  const auto view =
+      co_await tools_.pooler->async_pools(route_.database, mono_now() + observe_limit);
   std::vector<PoolFigures> pools;
   for (const PoolRow& row : view.rows) {
     if (pools.size() >= observed_pools_limit) break;

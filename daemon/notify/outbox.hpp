@@ -62,8 +62,8 @@ struct OutboxEntry {
   // Delivery.
   Told told = Told::nothing;
   Severity told_severity = Severity::critical;  ///< by which the receiver knows it
-  std::string told_content;  ///< content_of what was told last
-  std::string reference;     ///< of the sender: Slack's channel and message
+  std::string told_content;                     ///< content_of what was told last
+  std::string reference;                        ///< of the sender: Slack's channel and message
 
   std::optional<std::string> annotation(std::string_view name) const;
   bool is_acknowledged() const { return annotation(acknowledged_annotation).has_value(); }

@@ -20,9 +20,9 @@ def client(server, **more):
 
 
 class RedisFront:
-    """HAProxy with the backend `redis` and its one server `active`."""
+    """HAProxy with the backend `redis`: a server `active`, and a `spare` that is disabled where asked for."""
 
-    def __init__(self, place, leads_to, name="haproxy"):
+    def __init__(self, place, leads_to, name="haproxy", spare=False):
         self.place, self.name, self.port = place, name, free_port()
         folder = place.make_folder(f"{name}.d")
         self.socket = os.path.join(folder, "admin.sock")
@@ -43,6 +43,7 @@ frontend in
   default_backend redis
 backend redis
   server active 127.0.0.1:{leads_to.port}
+{"  server spare 127.0.0.1:1 disabled" if spare else ""}
 """
         self.process = Haproxy(place, config, name, master=True).process
         wait_for(self._ready, 10, why=f"HAProxy serves, see {self.process.log}")
@@ -95,8 +96,9 @@ class RedisWriter:
 
 
 class RedisScene:
-    def __init__(self, place, replicas=1, state_file=False, **route):
-        """`state_file`: pointsman keeps HAProxy's. `route`: keys that are added or replaced."""
+    def __init__(self, place, replicas=1, state_file=False, spare=False, defaults=None, **route):
+        """`state_file`: pointsman keeps HAProxy's. `spare`: HAProxy has two servers. `route`: keys that are
+        added or replaced."""  # pylint: disable=too-many-arguments
         self.place = place
         self.master = Redis(place, "redis-a")
         self.replicas = [Redis(place, f"redis-{name}", replica_of=self.master)
@@ -104,16 +106,16 @@ class RedisScene:
         self.servers = {"redis-a": self.master,
                         **{f"redis-{name}": one for name, one in zip("bcd", self.replicas)}}
         wait_for(self._in_step, 15, why="the replicas are in step")
-        self.front = RedisFront(place, self.master)
+        self.front = RedisFront(place, self.master, spare=spare)
         more = {"server_state_file": self.front.state_file} if state_file else {}
         self.config = {
-            "defaults": QUICK,
+            "defaults": defaults or QUICK,
             "probes": {name: {"type": "redis", "url": server.url()}
                        for name, server in self.servers.items()},
             "services": {"cache": {"members": ["route:cache"]}},
             "routes": {"cache": {
                 "via": {"haproxy": {"socket": self.front.socket, "backend": "redis",
-                                    "server": "active",
+                                    "server": ["active", "spare"] if spare else "active",
                                     "verify": {"address": f"127.0.0.1:{self.front.port}"},
                                     **more}},
                 "candidates": list(self.servers), "require": "master", "hold_down": "5s", **route}},

@@ -12,7 +12,7 @@ import urllib.request
 
 import psycopg2
 
-from place import as_user, free_port, processes, service_user, working_folder
+from place import Place, as_user, free_port, processes, service_user, working_folder
 from process import Process, freeze, send, state_of, wait_for
 
 PG_BIN = "/usr/lib/postgresql/15/bin"
@@ -92,9 +92,7 @@ class Postgres:
         if upstream is None:
             _initdb(place, self.data)
         else:
-            environment = {**os.environ, "PGPASSWORD": "replicator-secret"}
-            run([f"{PG_BIN}/pg_basebackup", "-D", self.data, "-h", upstream.host, "-p", str(upstream.port),
-                 "-U", "replicator", "--checkpoint=fast", "--no-sync", "-X", "stream"], env=environment)
+            self._copy(upstream)
         self._configure(upstream, settings)
         place.at_end(self.kill9_all)
         self.start()
@@ -104,6 +102,19 @@ class Postgres:
             self.sql(TABLE, "bud")
             # Per database: the one that pointsman's probe logs in to.
             self.sql("grant execute on function pg_promote(boolean, integer) to pointsman", "bud")
+
+    def _copy(self, upstream):
+        environment = {**os.environ, "PGPASSWORD": "replicator-secret"}
+        run([f"{PG_BIN}/pg_basebackup", "-D", self.data, "-h", upstream.host, "-p", str(upstream.port),
+             "-U", "replicator", "--checkpoint=fast", "--no-sync", "-X", "stream"], env=environment)
+
+    def rebuild(self, upstream):
+        """Whatever it was, it is a standby of `upstream` now, as an operator makes it after a failover."""
+        self.kill9_all()
+        shutil.rmtree(self.data)
+        self._copy(upstream)
+        self._configure(upstream, "")
+        return self.start()
 
     def _configure(self, upstream, settings):
         lines = SETTINGS + (f"listen_addresses = '{self.host}'\nport = {self.port}\n"
@@ -213,8 +224,9 @@ class Postgres:
 def _initdb(place, data):
     """initdb once for all clusters of this test run, then a copy each: it takes a second of CPU."""
     global _template  # pylint: disable=global-statement
-    if not (_template and os.path.isdir(_template)):
-        folder = place.make_folder("template", mode=0o700)
+    if _template is None:
+        # Not in the place of a test, which is removed with it.
+        folder = Place("template").make_folder("template", mode=0o700)
         run([f"{PG_BIN}/initdb", "-D", folder, "-U", "postgres", "--no-sync", "-A", "trust",
              "-E", "UTF8", "--no-locale"])
         _template = folder
@@ -309,14 +321,19 @@ default_pool_size = 10
 class Redis:
     def __init__(self, place, name="redis", replica_of=None):
         self.port = free_port()
+        self.place, self.name = place, name
         folder = place.make_folder(f"{name}.d")
-        argv = ["/usr/bin/redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir",
-                folder, "--save", "", "--appendonly", "no", "--daemonize", "no",
-                "--repl-diskless-sync-delay", "0"]
-        if replica_of is not None:
-            argv += ["--replicaof", "127.0.0.1", str(replica_of.port)]
-        self.process = Process(place, argv, f"{name}.log")
+        self.argv = ["/usr/bin/redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir",
+                     folder, "--save", "", "--appendonly", "no", "--daemonize", "no",
+                     "--repl-diskless-sync-delay", "0"]
+        self.process = None
+        self.start(["--replicaof", "127.0.0.1", str(replica_of.port)] if replica_of else [])
+
+    def start(self, more=()):
+        """Again, after it was killed: as a master."""
+        self.process = Process(self.place, [*self.argv, *more], f"{self.name}.log")
         wait_for(lambda: answers(self.port), 10, why=f"redis serves, see {self.process.log}")
+        return self
 
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"

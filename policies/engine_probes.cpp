@@ -133,7 +133,7 @@ void Engine::schedule_after(ProbeEntry& entry, MonoTime start) {
   }
   Pace pace = entry.check.state() == State::unhealthy ? Pace::down : Pace::settled;
   if (entry.troubled_routes > 0 || entry.check.pending(entry.policy)) pace = Pace::fast;
-  schedule(entry, std::max(start + next_interval(entry.policy, pace, entry.runs), now_));
+  schedule(entry, std::max(next_run(entry.policy, pace, entry.runs, start), now_));
 }
 
 void Engine::run_at_once(ProbeEntry& entry) {

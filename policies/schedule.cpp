@@ -39,4 +39,11 @@ MonoTime on_grid(MonoTime at) {
   return rest == Duration::zero() ? at : at + (wake_grain - rest);
 }
 
+MonoTime next_run(const ProbePolicy& policy, Pace pace, std::uint64_t runs, MonoTime start) {
+  const Duration interval = next_interval(policy, pace, runs);
+  const MonoTime at = on_grid(start + interval);
+  if (pace == Pace::fast || interval < min_grains_an_interval * settled_grain) return at;
+  return at - at.time_since_epoch() % settled_grain;
+}
+
 }  // namespace pointsman

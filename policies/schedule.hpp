@@ -1,8 +1,8 @@
 // When each probe runs next. Pure: spread by a hash of the name, jitter from the hash and the count
 // of runs, so that a replay and a simulation start the same runs at the same instants.
 //
-// Due instants lie on a grid of `wake_grain`: a thousand probes a second then cost a hundred
-// wake-ups.
+// Due instants lie on a grid of `wake_grain`, and those that can wait on one of `settled_grain`:
+// several runs of one wake-up cost half of what each costs alone (tests/bench/probe_cost.py).
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,9 @@
 namespace pointsman {
 
 inline constexpr Duration wake_grain = std::chrono::milliseconds{10};
+/// For intervals that are much longer than it; a multiple of wake_grain.
+inline constexpr Duration settled_grain = std::chrono::milliseconds{50};
+inline constexpr int min_grains_an_interval = 16;
 /// The first runs fall within min(interval, this) of the start.
 inline constexpr Duration first_run_spread = std::chrono::seconds{2};
 /// Settled intervals vary by this share in all, half to each side.
@@ -31,5 +34,9 @@ Duration next_interval(const ProbePolicy& policy, Pace pace, std::uint64_t runs)
 
 /// The next instant of the grid that is not before `at`.
 MonoTime on_grid(MonoTime at);
+
+/// When the run after the one that began at `start` begins: on the coarse grid where the pace and
+/// the interval allow it, and then never later than on the fine one.
+MonoTime next_run(const ProbePolicy& policy, Pace pace, std::uint64_t runs, MonoTime start);
 
 }  // namespace pointsman

@@ -222,6 +222,7 @@ int App::run() {
       release_start_memory();
     }
   });
+  loop_.on_event([this](MonoTime at, const Event& event) { journal_.told(at, event); });
   wait_for_signal();
   load_actions();
   if (memory.unfinished.empty()) {
@@ -277,6 +278,7 @@ void App::start_engine(const JournalMemory& memory) {
 }
 
 void App::run_effect(const Effect& effect) {
+  journal_.ordered(mono_now(), effect);
   std::visit([this](const auto& e) { (*this)(e); }, effect);
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/cli/cli.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/probe_once.hpp"
+#include "daemon/simulate.hpp"
 #include "daemon/version.hpp"
 #include "probes/mount_worker.hpp"
 
@@ -29,6 +30,16 @@ int check(const CheckOptions& given) {
       given.live ? CheckReach::live : CheckReach::file_only);
 }
 
+int simulate(const SimulateOptions& given) {
+  const auto output = given.json ? SimulateOutput::json : SimulateOutput::text;
+  if (!given.history.empty()) {
+    return simulate_history({given.config, given.history, given.since, given.all, output});
+  }
+  std::optional<std::filesystem::path> config;
+  if (!given.config.empty()) config = given.config;
+  return simulate_scenarios({given.scenarios.begin(), given.scenarios.end()}, config, output);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -39,6 +50,7 @@ int main(int argc, char** argv) {
   hooks.probe = [](const ProbeOptions& given) {
     return probe_once({given.config, given.name, given.verbose, given.json});
   };
+  hooks.simulate = simulate;
   hooks.control_from_config = control_from_config;
   hooks.version = version_text;
   hooks.commit = version_commit;

@@ -134,6 +134,50 @@ void add_answers(CLI::App& app, Arguments& to) {
       "  pointsman notify test oncall");
 }
 
+void add_simulate(CLI::App& app, Arguments& to) {
+  auto* command =
+      app.add_subcommand("simulate", "Try a configuration: on a described world, or on the past");
+  auto* scenario = command
+                       ->add_option("--scenario", to.simulate.scenarios,
+                                    "what happens, and what is expected of it; one or several")
+                       ->type_name("FILE");
+  auto* history = command
+                      ->add_option("--history", to.simulate.history,
+                                   "a journal.db: what would have been decided, beside what was")
+                      ->type_name("DB")
+                      ->excludes(scenario);
+  command->add_option("--config", to.simulate.config, "the configuration; else the scenario's own")
+      ->type_name("FILE");
+  command->add_option("--since", to.simulate.since, "how far back: 12h, 30d")
+      ->type_name("TIME")
+      ->capture_default_str()
+      ->needs(history);
+  command
+      ->add_flag("--all", to.simulate.all,
+                 "of a history also each change of a probe's or a service's state")
+      ->needs(history);
+  command->add_flag("--json", to.simulate.json, "for programs: one object a scenario, or history");
+  command->callback([&to] {
+    if (to.simulate.scenarios.empty() && to.simulate.history.empty()) {
+      throw CLI::RequiredError("--scenario FILE or --history DB");
+    }
+    if (!to.simulate.history.empty() && to.simulate.config.empty()) {
+      throw CLI::RequiredError("--config FILE, the configuration to try,");
+    }
+  });
+  command->footer(
+      "The real engine in virtual time: nothing is asked, nothing is touched, no daemon is "
+      "needed.\n"
+      "Passwords and credentials of the configuration are not read. Exit 1 when an expectation\n"
+      "fails, 78 when a file is wrong. The language of scenarios, and twelve of them:\n"
+      "/usr/share/doc/pointsman/scenarios.\n\n"
+      "Examples:\n"
+      "  pointsman simulate --scenario primary-dies.yaml\n"
+      "  pointsman simulate --config new.yaml --scenario scenarios/*.yaml      in a pipeline\n"
+      "  pointsman simulate --config new.yaml --history /var/lib/pointsman/journal.db --since 30d\n"
+      "  pointsman simulate --scenario flapping-disk.yaml --json | jq .failures");
+}
+
 }  // namespace
 
 void add_hooked(CLI::App& app, Arguments& to) {
@@ -173,6 +217,7 @@ void add_hooked(CLI::App& app, Arguments& to) {
       "Examples:\n"
       "  pointsman probe primary\n"
       "  pointsman probe -v openai     names resolved, connected, TLS, first byte");
+  add_simulate(app, to);
 }
 
 void add_asking(CLI::App& app, Arguments& to) {

@@ -16,6 +16,7 @@ struct Arguments {
   RunOptions run;
   CheckOptions check;
   ProbeOptions probe;
+  SimulateOptions simulate;
   StatusOptions status;
   WhyOptions why;
   IncidentsOptions incidents;
@@ -25,7 +26,7 @@ struct Arguments {
   std::string control;
 };
 
-/// run, check, probe: need no daemon.
+/// run, check, probe, simulate: need no daemon.
 void add_hooked(CLI::App& app, Arguments& to);
 /// status, why, incidents, events.
 void add_asking(CLI::App& app, Arguments& to);

@@ -90,6 +90,7 @@ int dispatch(const std::string& command, Arguments& given, const CliHooks& hooks
   if (command == "run") return hooks.run(std::move(given.run));
   if (command == "check") return hooks.check(std::move(given.check));
   if (command == "probe") return hooks.probe(std::move(given.probe));
+  if (command == "simulate") return hooks.simulate(std::move(given.simulate));
   if (command == "version") return print_version(hooks, around);
   if (command == "why" && given.why.table) return print_tables(around);
   const auto socket = find_control_socket(given.control, hooks, around);

@@ -1,9 +1,9 @@
 // The command line: reads the arguments, runs what was asked for and gives the exit code.
 //
-// `run`, `check` and `probe` are given by daemon/main as hooks; the others are here and talk to a
-// daemon over its control socket. Nothing here knows the configuration, the engine or the journal
-// (but for the diagnosis tables, which `why --table` prints). CLI11 is used in this folder only.
-// Runs on the main thread and may block: each request to a daemon ends within
+// `run`, `check`, `probe` and `simulate` are given by daemon/main as hooks; the others are here and
+// talk to a daemon over its control socket. Nothing here knows the configuration, the engine or the
+// journal (but for the diagnosis tables, which `why --table` prints). CLI11 is used in this folder
+// only. Runs on the main thread and may block: each request to a daemon ends within
 // ControlClient::patience.
 #pragma once
 
@@ -45,11 +45,21 @@ struct ProbeOptions {
   bool json = false;
 };
 
+struct SimulateOptions {
+  std::string config;                  ///< empty: the scenario's own
+  std::vector<std::string> scenarios;  ///< one at least, or a history
+  std::string history;                 ///< a journal.db
+  std::string since = "30d";           ///< how far back
+  bool all = false;
+  bool json = false;
+};
+
 /// What the command line calls; each gives the exit code.
 struct CliHooks {
   std::function<int(RunOptions)> run;
   std::function<int(CheckOptions)> check;
   std::function<int(ProbeOptions)> probe;
+  std::function<int(SimulateOptions)> simulate;
   /// listen.control of the configuration, read without its secrets; nothing when it can not be
   /// read.
   std::function<std::optional<std::string>()> control_from_config;

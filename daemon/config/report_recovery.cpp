@@ -65,12 +65,13 @@ std::string describe_recovery(const Config& config) {
                         to_text(ladder.when.subject), to_text(ladder.when.state),
                         print_duration(ladder.when.hold), steps_text(ladder));
     text += fmt::format("{}{}\n", indent, limits_text(ladder));
-    const LadderTiming timing = ladder_timing(ladder, config);
+    const LadderTiming timing = ladder_timing(ladder, bounds_input(config));
     std::vector<TimeRow> rows{{"the failure is noticed", timing.noticed},
                               {"the first step begins", timing.begun}};
     if (ladder.steps.empty()) {
       rows.back().what = "a human is told";
     } else {
+      rows.push_back({"well again, where it helps", timing.recovered});
       rows.push_back({"nothing helped, a human is told", timing.exhausted});
     }
     text += time_table(rows, indent);
@@ -81,7 +82,7 @@ std::string describe_recovery(const Config& config) {
 boost::json::object ladders_json(const Config& config) {
   boost::json::object ladders;
   for (const auto& [name, ladder] : config.policy->recovery) {
-    const LadderTiming timing = ladder_timing(ladder, config);
+    const LadderTiming timing = ladder_timing(ladder, bounds_input(config));
     boost::json::array steps, escalate;
     for (const auto& step : ladder.steps) steps.emplace_back(step_text(step));
     for (const auto& notifier : ladder.escalate) escalate.emplace_back(notifier.text);
@@ -91,6 +92,7 @@ boost::json::object ladders_json(const Config& config) {
                                              {"escalate", std::move(escalate)},
                                              {"noticed", span_json(timing.noticed)},
                                              {"begun", span_json(timing.begun)},
+                                             {"recovered", span_json(timing.recovered)},
                                              {"exhausted", span_json(timing.exhausted)}};
   }
   return ladders;

@@ -109,7 +109,7 @@ std::string describe_routes(const Config& config) {
                         route.fallback ? ", else route:" + route.fallback->text : "");
     const std::string indent(width + 4, ' ');
     text += fmt::format("{}{}\n", indent, route_rule(route));
-    text += time_table(route_rows(route, route_timing(route, config)), indent);
+    text += time_table(route_rows(route, route_timing(route, bounds_input(config))), indent);
     text += drive_notes(route, config, indent);
   }
   return text;
@@ -118,7 +118,7 @@ std::string describe_routes(const Config& config) {
 boost::json::object routes_json(const Config& config) {
   boost::json::object routes;
   for (const auto& [name, route] : config.policy->routes) {
-    const RouteTiming timing = route_timing(route, config);
+    const RouteTiming timing = route_timing(route, bounds_input(config));
     boost::json::array via, candidates, hooks;
     for (const ViaKind kind : route.via) via.emplace_back(std::string(to_text(kind)));
     for (const auto& candidate : route.candidates) candidates.emplace_back(candidate.text);

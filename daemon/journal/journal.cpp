@@ -55,6 +55,7 @@ Journal::Journal(asio::any_io_executor executor, JournalPaths paths)
 }
 
 Journal::~Journal() {
+  shared_->push_history(shared_->recorder.flush());
   shared_->close(mono_now() + close_patience);
 }
 
@@ -158,6 +159,14 @@ void Journal::sample(const Sample& sample, WallTime at) {
     cut(row.sample.finding.message);
     shared_->push(std::move(row), Shared::sample_wait);
   }
+}
+
+void Journal::told(MonoTime at, const Event& event) {
+  shared_->push_history(shared_->recorder.take(at, event));
+}
+
+void Journal::ordered(MonoTime at, const Effect& effect) {
+  shared_->push_history(shared_->recorder.take(at, effect));
 }
 
 asio::awaitable<Durability> Journal::async_intent(Intent intent) {

@@ -117,6 +117,10 @@ class Journal {
                   WallTime at);
   void outbox_remove(const NotifierName& notifier, IncidentId incident);
   void sample(const Sample& sample, WallTime at);  ///< thinned, kept 30 days
+  /// What the engine is told, and the acts that it orders: what `simulate --history` tries another
+  /// policy on. Runs of equal samples take a row (policies/simulation/recorder); kept 31 days.
+  void told(MonoTime at, const Event& event);
+  void ordered(MonoTime at, const Effect& effect);
   asio::awaitable<Durability> async_intent(Intent intent);
   void outcome(std::uint64_t intent_id, ActionOutcome outcome, std::string message, WallTime at);
   JournalHealth health() const;

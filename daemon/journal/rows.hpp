@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/journal/journal.hpp"
+#include "policies/simulation/recorder.hpp"
 
 namespace pointsman {
 
@@ -25,6 +26,11 @@ struct EventRow {
 struct SampleRow {
   WallTime at{};
   Sample sample;
+};
+
+/// A piece of what the engine was told; one with the key of another takes its place.
+struct HistoryRow {
+  RecordedRow row;
 };
 
 struct OutcomeRow {
@@ -45,7 +51,7 @@ struct MemoryRow {
 
 using KeptKey = std::pair<std::string, std::string>;
 
-using RecordRow = std::variant<EventRow, SampleRow>;
+using RecordRow = std::variant<EventRow, SampleRow, HistoryRow>;
 using ActRow = std::variant<Intent, OutcomeRow>;
 
 /// One transaction.

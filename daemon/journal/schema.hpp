@@ -11,7 +11,7 @@ namespace pointsman {
 /// Written into each file of ours ("PTSM"): a foreign SQLite file is told apart by it.
 inline constexpr std::int64_t journal_application_id = 0x5054534D;
 
-inline constexpr std::array<const char*, 2> journal_migrations{
+inline constexpr std::array<const char*, 3> journal_migrations{
     R"sql(
 CREATE TABLE events(
   seq     INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: readers resume from it
@@ -67,6 +67,20 @@ CREATE TABLE kept(
   PRIMARY KEY(kind, name)
 ) STRICT;
 ALTER TABLE route_memory ADD COLUMN replaced TEXT NOT NULL DEFAULT '[]';  -- JSON array
+)sql",
+    R"sql(
+-- What the engine was told, for `simulate --history`: runs of equal samples, single events.
+CREATE TABLE history(
+  seq     INTEGER PRIMARY KEY,                -- grows over restarts; an open run is written again
+  at_ms   INTEGER NOT NULL,                   -- UTC, of its end
+  kind    TEXT NOT NULL,                      -- start, sample, observed, act, event
+  subject TEXT NOT NULL,                      -- probe or route
+  from_ns INTEGER NOT NULL,                   -- nanoseconds since 1970, steady within a life
+  to_ns   INTEGER NOT NULL,
+  count   INTEGER NOT NULL,                   -- samples in the run
+  body    TEXT NOT NULL                       -- JSON object
+) STRICT;
+CREATE INDEX history_by_end ON history(at_ms);
 )sql",
 };
 

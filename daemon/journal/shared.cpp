@@ -6,19 +6,45 @@
 #include <fmt/format.h>
 
 #include "daemon/journal/kept_json.hpp"
+#include "policies/schedule.hpp"
 #include "probes/clock.hpp"
 
 namespace pointsman {
 
+namespace {
+
+/// Keys of the history grow over restarts, whatever is in the file.
+std::uint64_t first_history_key() {
+  constexpr int keys_each_millisecond_bits = 20;
+  return static_cast<std::uint64_t>(wall_now().time_since_epoch().count())
+         << keys_each_millisecond_bits;
+}
+
+/// From monotonic time to the history's axis, so that runs fall due at the same instants of both.
+Duration history_shift() {
+  const Duration shift = wall_now().time_since_epoch() - mono_now().time_since_epoch();
+  return shift - shift % settled_grain;
+}
+
+}  // namespace
+
 Journal::Shared::Shared(asio::any_io_executor loop, const JournalPaths& journal_paths)
     : paths(journal_paths),
       runtime(std::make_shared<RuntimeFolder>(journal_paths.runtime_dir)),
+      recorder(first_history_key(), history_shift()),
       executor(std::move(loop)),
       store(journal_paths.state_dir / "journal.db") {}
 
 void Journal::Shared::push(RecordRow row, Duration patience) {
   const std::lock_guard lock(mutex);
   push_locked(std::move(row), patience);
+}
+
+void Journal::Shared::push_history(std::vector<RecordedRow> rows) {
+  for (RecordedRow& row : rows) {
+    const Duration patience = row.urgent ? group_wait : sample_wait;
+    push(HistoryRow{std::move(row)}, patience);
+  }
 }
 
 void Journal::Shared::push_event(EventRow row, Duration patience) {

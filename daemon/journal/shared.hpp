@@ -24,6 +24,7 @@
 #include "daemon/journal/runtime_folder.hpp"
 #include "daemon/journal/store.hpp"
 #include "daemon/journal/thinning.hpp"
+#include "policies/simulation/recorder.hpp"
 
 namespace pointsman {
 
@@ -53,6 +54,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
 
   // --- the loop's thread ---
   void push(RecordRow row, Duration patience);
+  void push_history(std::vector<RecordedRow> rows);
   /// Queued, numbered, and told to the listener.
   void push_event(EventRow row, Duration patience);
   void push_act(ActRow act);
@@ -108,6 +110,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   const JournalPaths paths;
   const std::shared_ptr<RuntimeFolder> runtime;
   Thinning thinning;                                 ///< the loop's
+  Recorder recorder;                                 ///< the loop's
   std::uint64_t next_id = 0;                         ///< the loop's
   std::function<void(const std::string&)> notice;    ///< the loop's
   std::function<void(const StoredEvent&)> listener;  ///< the loop's

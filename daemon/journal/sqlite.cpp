@@ -76,6 +76,7 @@ SqlStatus Database::open(const std::filesystem::path& file, OpenMode mode) {
   std::string name = uri_of(file, "");
   if (mode == OpenMode::read_write) flags |= SQLITE_OPEN_READWRITE;
   if (mode == OpenMode::create) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  if (mode == OpenMode::read_only) flags |= SQLITE_OPEN_READONLY;
   if (mode == OpenMode::immutable) {
     flags |= SQLITE_OPEN_READONLY;
     name = uri_of(file, "?immutable=1");

@@ -49,7 +49,8 @@ class Statement {
   sqlite3_stmt* handle_;
 };
 
-enum class OpenMode { read_write, create, immutable };
+/// read_only: beside whoever writes; immutable: a file that nobody writes, without its WAL.
+enum class OpenMode { read_write, create, read_only, immutable };
 
 class Database {
  public:

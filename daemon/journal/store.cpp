@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/journal/history_json.hpp"
 #include "daemon/journal/json_text.hpp"
 #include "daemon/journal/kept_json.hpp"
 #include "daemon/journal/store_statements.hpp"
@@ -35,6 +36,21 @@ bool run(Statement& statement, const SampleRow& row) {
   statement.bind(5, static_cast<std::int64_t>(latency.count()));
   statement.bind(6, finding.message);
   statement.bind(7, facts_json(finding.facts));
+  return statement.run();
+}
+
+bool run(Statement& statement, const HistoryRow& history) {
+  const RecordedRow& row = history.row;
+  const auto* samples = std::get_if<SampleRun>(&row.body);
+  const auto end = std::chrono::floor<std::chrono::milliseconds>(row.to.time_since_epoch());
+  statement.bind(1, static_cast<std::int64_t>(row.key));
+  statement.bind(2, static_cast<std::int64_t>(end.count()));
+  statement.bind(3, row_kind(row));
+  statement.bind(4, row.subject);
+  statement.bind(5, static_cast<std::int64_t>(row.from.time_since_epoch().count()));
+  statement.bind(6, static_cast<std::int64_t>(row.to.time_since_epoch().count()));
+  statement.bind(7, samples ? static_cast<std::int64_t>(samples->count) : std::int64_t{1});
+  statement.bind(8, row_json(row));
   return statement.run();
 }
 
@@ -90,6 +106,9 @@ Store::Statements::Statements(Database& database)
       sample(database.prepare(
           "INSERT INTO samples(at_ms,probe,outcome,reason,latency_us,message,facts) "
           "VALUES(?,?,?,?,?,?,?)")),
+      history(database.prepare(
+          "INSERT OR REPLACE INTO history(seq,at_ms,kind,subject,from_ns,to_ns,count,body) "
+          "VALUES(?,?,?,?,?,?,?,?)")),
       intent(database.prepare(
           "INSERT OR IGNORE INTO intents(id,at_ms,subject,kind,steps) VALUES(?,?,?,?,?)")),
       outcome(database.prepare(
@@ -108,7 +127,7 @@ Store::Statements::Statements(Database& database)
 
 bool Store::Statements::complete() const {
   for (const auto* statement : {&begin, &commit, &rollback, &event, &event_anywhere, &sample,
-                                &intent, &outcome, &memory, &keep, &drop}) {
+                                &history, &intent, &outcome, &memory, &keep, &drop}) {
     if (!statement->prepared()) return false;
   }
   return true;
@@ -190,6 +209,14 @@ bool Store::insert_event(const EventRow& row) {
   return taken && database_.in_transaction() && run(to.event_anywhere, row, false);
 }
 
+bool Store::insert_record(const RecordRow& record) {
+  if (const auto* event = std::get_if<EventRow>(&record)) return insert_event(*event);
+  if (const auto* sample = std::get_if<SampleRow>(&record)) {
+    return run(statements_->sample, *sample);
+  }
+  return run(statements_->history, std::get<HistoryRow>(record));
+}
+
 bool Store::insert(const Batch& batch) {
   auto& to = *statements_;
   for (const auto& act : batch.acts) {
@@ -205,10 +232,7 @@ bool Store::insert(const Batch& batch) {
     if (!run(to.keep, to.drop, row) && !passable()) return false;
   }
   for (const auto& record : batch.records) {
-    const bool written = std::holds_alternative<EventRow>(record)
-                             ? insert_event(std::get<EventRow>(record))
-                             : run(to.sample, std::get<SampleRow>(record));
-    if (!written && !passable()) return false;
+    if (!insert_record(record) && !passable()) return false;
   }
   return true;
 }
@@ -239,6 +263,7 @@ StoreStatus Store::retain(WallTime now, bool& more) {
   const Rule rules[] = {
       {"events", "seq", of_a_sparse_sequence, events_max_age, events_max_rows},
       {"samples", "seq", of_a_sequence, samples_max_age, samples_max_rows},
+      {"history", "seq", of_a_count, history_max_age, history_max_rows},
       {"intents", "id", of_a_count, acts_max_age, acts_max_rows},
       {"outcomes", "intent_id", of_a_count, acts_max_age, acts_max_rows},
   };

@@ -2,9 +2,10 @@
 // it is damaged, moved aside. It never deletes a file that somebody else might want.
 //
 // Lives on the journal's thread alone; any call may wait for the disk as long as the disk likes.
-// Limits: events 90 days and 200,000 rows; samples 30 days and 1,000,000 rows; intents and outcomes
-// 90 days and 20,000 rows (unfinished intents are kept); a bite of retention deletes at most 500
-// rows of a table; a file is moved aside at most five times in a run of the daemon.
+// Limits: events 90 days and 200,000 rows; samples 30 days and 1,000,000 rows; history 31 days and
+// 500,000 rows; intents and outcomes 90 days and 20,000 rows (unfinished intents are kept); a bite
+// of retention deletes at most 500 rows of a table; a file is moved aside at most five times in a
+// run of the daemon.
 #pragma once
 
 #include <sys/types.h>
@@ -38,9 +39,9 @@ using StoreStatus = std::optional<StoreFailure>;  ///< nothing: it went well
 class Store {
  public:
   static constexpr std::int64_t events_max_rows = 200'000, samples_max_rows = 1'000'000,
-                                acts_max_rows = 20'000;
+                                acts_max_rows = 20'000, history_max_rows = 500'000;
   static constexpr std::chrono::hours events_max_age{24 * 90}, samples_max_age{24 * 30},
-      acts_max_age{24 * 90};
+      acts_max_age{24 * 90}, history_max_age{24 * 31};
   static constexpr std::chrono::hours incidents_max_age{24 * 400};
   static constexpr std::int64_t incidents_max_rows = 2'000;
   static constexpr int retention_bite = 500;
@@ -91,6 +92,7 @@ class Store {
                         const std::function<void(const Statement&)>& take);
   bool insert(const Batch& batch);
   bool insert_event(const EventRow& row);
+  bool insert_record(const RecordRow& record);
   bool passable();
   StoreStatus set_durable(bool durable);
   StoreFailure failure(const SqlError& error) const;

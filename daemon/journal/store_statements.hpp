@@ -8,7 +8,7 @@ namespace pointsman {
 
 struct Store::Statements {
   Statement begin, commit, rollback;
-  Statement event, event_anywhere, sample, intent, outcome, memory, keep, drop;
+  Statement event, event_anywhere, sample, history, intent, outcome, memory, keep, drop;
 
   explicit Statements(Database& database);
   /// False: one could not be prepared, and none may be used.

@@ -37,7 +37,9 @@ void EngineLoop::give(Event event) {
 }
 
 void EngineLoop::take(const Event& event) {
-  const Decision decision = engine_.step(mono_now(), event);
+  const MonoTime now = mono_now();
+  if (told_) told_(now, event);
+  const Decision decision = engine_.step(now, event);
   arm(decision.wake_at);
   for (const Effect& effect : decision.effects) run_effect_(effect);
 }

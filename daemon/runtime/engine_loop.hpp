@@ -32,6 +32,8 @@ class EngineLoop {
   Duration lag() const { return lag_; }
   /// Called at each tick: the watchdog is fed from here, by the engine's own loop.
   void on_tick(std::function<void(MonoTime)> tick) { tick_ = std::move(tick); }
+  /// Told of each event just before the engine is, and with the same time: the journal's record.
+  void on_event(std::function<void(MonoTime, const Event&)> told) { told_ = std::move(told); }
 
  private:
   void take(const Event& event);
@@ -41,6 +43,7 @@ class EngineLoop {
   Engine engine_;
   RunEffect run_effect_;
   std::function<void(MonoTime)> tick_;
+  std::function<void(MonoTime, const Event&)> told_;
   asio::steady_timer timer_;
   MonoTime wake_at_{};
   MonoTime armed_for_{};

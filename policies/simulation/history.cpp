@@ -33,8 +33,8 @@ struct Signature {
   }
   std::string operator()(const ReconnectRoute& act) const { return "reconnect " + act.route.text; }
   std::string operator()(const RunStep& act) const {
-    return std::string(to_text(act.policy.kind)) + " " + act.policy.name + act.policy.route.text +
-           " of " + act.ladder.text;
+    const std::string& what = act.policy.name.empty() ? act.policy.route.text : act.policy.name;
+    return std::string(to_text(act.policy.kind)) + " " + what + " of " + act.ladder.text;
   }
   template <class Other>
   std::string operator()(const Other&) const {

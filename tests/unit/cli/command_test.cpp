@@ -36,6 +36,20 @@ TEST_CASE("the hooked commands get their options, and give the exit code") {
                                  "probe primary /etc/pointsman/pointsman.yaml false true"});
 }
 
+TEST_CASE("simulate wants one of scenario and history, and of a history the configuration to try") {
+  Command command;
+  CHECK(command({"simulate", "--scenario", "a.yaml", "b.yaml", "--json"}) == 0);
+  CHECK(command({"simulate", "--history", "j.db", "--config", "c.yaml", "--since", "2d"}) == 0);
+  CHECK(command.called == std::vector<std::string>{"simulate  a.yaml b.yaml  30d true",
+                                                   "simulate c.yaml j.db 2d false"});
+  CHECK(command({"simulate"}) == 2);
+  CHECK_THAT(command.err, Contains("--scenario FILE or --history DB"));
+  CHECK(command({"simulate", "--history", "j.db"}) == 2);
+  CHECK_THAT(command.err, Contains("--config FILE"));
+  CHECK(command({"simulate", "--scenario", "a.yaml", "--history", "j.db", "--config", "c"}) == 2);
+  CHECK(command({"simulate", "--scenario", "a.yaml", "--since", "2d"}) == 2);
+}
+
 TEST_CASE("usage errors say what is wrong and where to read on: exit 2") {
   Command command;
   CHECK(command({}) == 2);
@@ -69,9 +83,10 @@ TEST_CASE("each command has help with an example; version is told") {
   Command command;
   CHECK(command({"--help"}) == 0);
   CHECK_THAT(command.out, Contains("Exit: 0 fine") && Contains("POINTSMAN_CONTROL"));
-  for (const char* name : {"run", "check", "probe", "status", "why", "incidents", "events",
-                           "switch", "pause", "resume", "drain", "undrain", "flag", "ack",
-                           "approve", "refuse", "notify", "reload", "version"}) {
+  for (const char* name :
+       {"run",    "check",   "probe",  "simulate", "status", "why",     "incidents",
+        "events", "switch",  "pause",  "resume",   "drain",  "undrain", "flag",
+        "ack",    "approve", "refuse", "notify",   "reload", "version"}) {
     CHECK(command({name, "--help"}) == 0);
     CHECK_THAT(command.out, Contains("Example") && Contains(std::string("pointsman ") + name));
   }

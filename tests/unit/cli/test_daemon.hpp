@@ -144,6 +144,13 @@ struct Command {
           fmt::format("probe {} {} {} {}", given.name, given.config, given.verbose, given.json));
       return exit_code::unhealthy;
     };
+    hooks.simulate = [this](const SimulateOptions& given) {
+      std::string line = "simulate " + given.config;
+      for (const std::string& scenario : given.scenarios) line += " " + scenario;
+      line += fmt::format(" {} {} {}", given.history, given.since, given.json);
+      called.push_back(std::move(line));
+      return exit_code::fine;
+    };
   }
 
   int operator()(const std::vector<std::string>& arguments) {

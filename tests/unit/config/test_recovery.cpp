@@ -322,7 +322,8 @@ TEST_CASE("times of a route that drives", "[config]") {
   const std::string drive =
       std::string("routes:") + bud + "    promote: {when: [primary_dead], sole_promoter: true}\n";
   const Config config = load_text(drive);
-  const RouteTiming timing = route_timing(config.policy->routes.at(RouteName("bud")), config);
+  const RouteTiming timing =
+      route_timing(config.policy->routes.at(RouteName("bud")), bounds_input(config));
   REQUIRE(timing.drive);
   // Watched: at once; two more fails at F; a look; pg_promote; the switch.
   CHECK(timing.drive->dead.typical == 420ms + 10ms + 100ms + 50ms);
@@ -335,7 +336,8 @@ TEST_CASE("times of a route that drives", "[config]") {
   CHECK(timing.followed.typical == 150ms);
 
   const Config fenced = load_text(drive + "    fence: {exec: [/bin/true], timeout: 5s}\n");
-  const RouteTiming slow = route_timing(fenced.policy->routes.at(RouteName("bud")), fenced);
+  const RouteTiming slow =
+      route_timing(fenced.policy->routes.at(RouteName("bud")), bounds_input(fenced));
   CHECK(slow.drive->dead.typical == timing.drive->dead.typical);
   CHECK(slow.drive->dead.worst == timing.drive->dead.worst + 5s);
   CHECK(slow.drive->frozen.typical == timing.drive->frozen.typical + 500ms);
@@ -355,7 +357,8 @@ TEST_CASE("times of a Redis route: watched, but not by every server's leave", "[
     require: master
     promote: {when: [master_dead], sole_promoter: true}
 )");
-  const RouteTiming timing = route_timing(config.policy->routes.at(RouteName("cache")), config);
+  const RouteTiming timing =
+      route_timing(config.policy->routes.at(RouteName("cache")), bounds_input(config));
   CHECK(timing.target.dead_noticed.typical == 0s);
   CHECK(timing.target.dead_noticed.worst == 1060ms);
   CHECK(timing.drive->dead.typical == 420ms + 10ms + 2ms + 50ms);
@@ -374,7 +377,8 @@ recovery:
     retry_after: 20s
     exhausted: {escalate: oncall}
 )");
-  const LadderTiming timing = ladder_timing(config.policy->recovery.at(LadderName("r")), config);
+  const LadderTiming timing =
+      ladder_timing(config.policy->recovery.at(LadderName("r")), bounds_input(config));
   CHECK(timing.noticed.typical == 920ms);
   CHECK(timing.begun.typical == 10920ms);
   // 15 s + 20 s + 30 s + 20 s + 1 min + 30 s

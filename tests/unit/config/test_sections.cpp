@@ -133,14 +133,14 @@ TEST_CASE("times are computed from intervals", "[config]") {
   policy.fast_interval = policy.down_interval = 1s;
   policy.timeout = 2s;
   policy.fall = 3;
-  const ProbeTiming timing = probe_timing(policy, false);
+  const ProbeTiming timing = probe_timing(policy, Watched::no);
   CHECK(timing.dead_noticed.best == 0s);
   CHECK(timing.dead_noticed.typical == 2500ms);
   CHECK(timing.dead_noticed.worst == 5260ms);  // 5 % of jitter, 10 ms of the grid
   CHECK(timing.silent_noticed.worst == 7260ms);
-  CHECK(timing.dead_down.best == 2020ms);
+  CHECK(timing.dead_down.best == 2s);
   CHECK(timing.silent_down.best == 6s);
-  CHECK(probe_timing(policy, true).dead_noticed.worst == 0s);
+  CHECK(probe_timing(policy, Watched::yes).dead_noticed.worst == 0s);
 
   // AWS's own figures for 30 s, 5 s, 2 down, 5 up: 65 s to eject at worst, 150 s to return.
   const BalancerTiming balancer = balancer_timing(LoadBalancerSpec{});

@@ -1,6 +1,5 @@
 // Times of routes: following, moving, promoting.
-#include "daemon/config/timing.hpp"
-#include "daemon/config/timing_spans.hpp"
+#include "policies/bounds.hpp"
 #include "policies/schedule.hpp"
 
 namespace pointsman {
@@ -34,11 +33,11 @@ struct Slowest {
   Duration fast{}, timeout{};
 };
 
-Slowest slowest_of(const RoutePolicy& route, const Config& config) {
+Slowest slowest_of(const RoutePolicy& route, const BoundsInput& input) {
   Slowest result;
   for (const auto& name : route.candidates) {
-    const auto policy = config.policy->probes.find(name);
-    if (policy == config.policy->probes.end()) continue;
+    const auto policy = input.policy.probes.find(name);
+    if (policy == input.policy.probes.end()) continue;
     result.fast = std::max(result.fast, policy->second.fast_interval);
     result.timeout = std::max(result.timeout, policy->second.timeout);
   }
@@ -46,11 +45,14 @@ Slowest slowest_of(const RoutePolicy& route, const Config& config) {
 }
 
 /// The fence's timeout, at worst.
-Duration fence_limit(const RoutePolicy& route, const Config& config) {
-  const auto hooks = config.hooks.find(route.name);
-  if (hooks == config.hooks.end()) return Duration{0};
-  const auto fence = hooks->second.find(HookKind::fence);
-  return fence == hooks->second.end() ? Duration{0} : fence->second.timeout;
+Duration fence_limit(const RoutePolicy& route, const BoundsInput& input) {
+  const auto fence = input.fence_timeouts.find(route.name);
+  return fence == input.fence_timeouts.end() ? Duration{0} : fence->second;
+}
+
+Watched watched_of(const ProbeName& name, const BoundsInput& input) {
+  const auto watched = input.watched.find(name);
+  return watched == input.watched.end() ? Watched::no : watched->second;
 }
 
 // A promotion is allowed once the target has failed `fall` times (down), and the diagnosis is one
@@ -68,10 +70,10 @@ Duration fence_limit(const RoutePolicy& route, const Config& config) {
 //             run that settled it counts; after a fence it is asked anew, and a silent one hangs
 //   + fence   0 .. the hook's timeout
 //   + promote, + switch
-DriveTiming drive_timing(const RoutePolicy& route, const Config& config,
+DriveTiming drive_timing(const RoutePolicy& route, const BoundsInput& input,
                          const ProbeTiming& target) {
-  const Slowest probe = slowest_of(route, config);
-  const Duration fence = fence_limit(route, config);
+  const Slowest probe = slowest_of(route, input);
+  const Duration fence = fence_limit(route, input);
   const bool is_fenced = route.hooks.count(HookKind::fence) != 0;
   const Span look{.best = Duration{0}, .typical = wake_grain, .worst = probe.timeout + wake_grain};
   const Span look_at_silent =
@@ -97,20 +99,19 @@ DriveTiming drive_timing(const RoutePolicy& route, const Config& config,
 //
 //   follow    another begins to serve: seen after 0, F/2, F
 //   moved     another fits already: down, + switch
-RouteTiming route_timing(const RoutePolicy& route, const Config& config) {
+RouteTiming route_timing(const RoutePolicy& route, const BoundsInput& input) {
   RouteTiming timing;
   for (const auto& name : route.candidates) {
-    const auto policy = config.policy->probes.find(name);
-    const auto spec = config.probes.find(name);
-    if (policy == config.policy->probes.end() || spec == config.probes.end()) continue;
-    timing.target = slowest(timing.target, probe_timing(policy->second, spec->second));
+    const auto policy = input.policy.probes.find(name);
+    if (policy == input.policy.probes.end()) continue;
+    timing.target = slowest(timing.target, probe_timing(policy->second, watched_of(name, input)));
   }
-  const Duration fast = slowest_of(route, config).fast;
+  const Duration fast = slowest_of(route, input).fast;
   timing.follow = {.best = Duration{0}, .typical = fast / 2, .worst = fast + wake_grain};
   timing.followed = timing.follow + switching;
   timing.moved_dead = timing.target.dead_down + switching;
   timing.moved_silent = timing.target.silent_down + switching;
-  if (route.promote) timing.drive = drive_timing(route, config, timing.target);
+  if (route.promote) timing.drive = drive_timing(route, input, timing.target);
   return timing;
 }
 

@@ -1,16 +1,16 @@
 // Times of ladders: until the subject is found unwell, until the first step, until a human is told.
-#include "daemon/config/timing.hpp"
-#include "daemon/config/timing_spans.hpp"
+#include "policies/bounds.hpp"
 #include "policies/schedule.hpp"
 
 namespace pointsman {
 namespace {
 
-Span probe_unwell(const ProbeName& name, const Config& config) {
-  const auto policy = config.policy->probes.find(name);
-  const auto spec = config.probes.find(name);
-  if (policy == config.policy->probes.end() || spec == config.probes.end()) return {};
-  const ProbeTiming timing = probe_timing(policy->second, spec->second);
+Span probe_unwell(const ProbeName& name, const BoundsInput& input) {
+  const auto policy = input.policy.probes.find(name);
+  if (policy == input.policy.probes.end()) return {};
+  const auto watched = input.watched.find(name);
+  const ProbeTiming timing =
+      probe_timing(policy->second, watched == input.watched.end() ? Watched::no : watched->second);
   return {.best = std::min(timing.dead_down.best, timing.silent_down.best),
           .typical = timing.dead_down.typical,
           .worst = std::max(timing.dead_down.worst, timing.silent_down.worst)};
@@ -18,16 +18,16 @@ Span probe_unwell(const ProbeName& name, const Config& config) {
 
 /// The slowest of what the subject rests on. A route is unwell when no candidate fits any more: its
 /// target, and all the others, are down.
-Span unwell(const Member& member, const Config& config) {
-  if (const auto* probe = std::get_if<ProbeName>(&member)) return probe_unwell(*probe, config);
+Span unwell(const Member& member, const BoundsInput& input) {
+  if (const auto* probe = std::get_if<ProbeName>(&member)) return probe_unwell(*probe, input);
   Span span;
   if (const auto* route = std::get_if<RouteName>(&member)) {
-    for (const auto& name : config.policy->routes.at(*route).candidates) {
-      span = slower(span, probe_unwell(name, config));
+    for (const auto& name : input.policy.routes.at(*route).candidates) {
+      span = slower(span, probe_unwell(name, input));
     }
   } else {
-    for (const auto& inner : config.policy->services.at(std::get<ServiceName>(member)).members) {
-      span = slower(span, unwell(inner, config));
+    for (const auto& inner : input.policy.services.at(std::get<ServiceName>(member)).members) {
+      span = slower(span, unwell(inner, input));
     }
   }
   return span;
@@ -67,7 +67,7 @@ Span recovery_timing(const Member& member, const PolicySet& policy) {
   };
   if (const auto* name = std::get_if<ProbeName>(&member)) {
     const ProbePolicy* probe = probe_policy(*name);
-    return probe ? probe_timing(*probe, false).up : span;
+    return probe ? probe_timing(*probe, Watched::no).up : span;
   }
   if (const auto* service = std::get_if<ServiceName>(&member)) {
     for (const auto& inner : policy.services.at(*service).members) {
@@ -90,11 +90,14 @@ Span recovery_timing(const Member& member, const PolicySet& policy) {
 
 //   noticed     the slowest of what the subject rests on is down
 //   begun       + `for`
+//   recovered   + the first step (its timeout at worst), + until its subject is seen healthy
 //   exhausted   + each step in vain, + retry_after between two
-LadderTiming ladder_timing(const LadderPolicy& ladder, const Config& config) {
+LadderTiming ladder_timing(const LadderPolicy& ladder, const BoundsInput& input) {
   LadderTiming timing;
-  timing.noticed = unwell(ladder.when.subject, config);
+  timing.noticed = unwell(ladder.when.subject, input);
   timing.begun = timing.noticed + ladder.when.hold;
+  timing.recovered = timing.begun + recovery_timing(ladder.when.subject, input.policy);
+  if (!ladder.steps.empty()) timing.recovered.worst += ladder.steps.front().timeout;
   timing.exhausted = timing.begun;
   for (std::size_t i = 0; i < ladder.steps.size(); ++i) {
     timing.exhausted = timing.exhausted + vain_step(ladder.steps[i], ladder);

@@ -58,6 +58,16 @@ void RouteKeeper::mark(const RouteContext& context, Mark mark, MonoTime at) {
   if (incident_ != IncidentId{}) context.incidents.mark(incident_, mark, at);
 }
 
+/// T7 to T9 by the switch's own times: what it tidies up afterwards is no part of the outage.
+void RouteKeeper::mark_arrival(const RouteContext& context, const ActionFinished& finished) {
+  const SwitchTimes& times = finished.times;
+  mark(context, Mark::in_effect, times.in_effect.value_or(context.now));
+  if (finished.verified == Verified::no) return;
+  mark(context, Mark::old_gone, times.old_gone.value_or(context.now));
+  if (finished.verified != Verified::query) return;
+  mark(context, Mark::verified, times.verified.value_or(context.now));
+}
+
 /// Opened once the target is settled as failing, or as soon as something is done about it; closed
 /// when the route is in effect on a target that serves. `facts` are those of a route with one
 /// target.

@@ -90,7 +90,7 @@ void RouteKeeper::take_sample(const RouteContext& context, const ProbeName& prob
   }
   if (answered(finding)) told_to_stop_.erase(probe);
   // Whoever follows a master again may be promoted again.
-  if (is_standby(finding)) replaced_.erase(probe);
+  if (is_standby(finding) && replaced_.erase(probe) > 0) remember(context);
 }
 
 void RouteKeeper::take_session_end(const RouteContext& context, const ProbeName& probe,
@@ -228,10 +228,8 @@ void RouteKeeper::take_switch_outcome(const RouteContext& context, const ActionF
     learn_from_target(context);
     remember(context);
     if (order.cause != SwitchCause::verify) {
-      mark(context, Mark::in_effect, context.now);
+      mark_arrival(context, finished);
       extend_rpo(context);
-      if (finished.verified != Verified::no) mark(context, Mark::old_gone, context.now);
-      if (finished.verified == Verified::query) mark(context, Mark::verified, context.now);
     }
     promoted_.reset();
   } else {

@@ -208,6 +208,7 @@ class RouteKeeper {
   void give_up_promotion(const RouteContext& context, const std::string& why);
   void take_promotion_outcome(const RouteContext& context, const ActionFinished& finished);
   void take_hook_outcome(const RouteContext& context, const ActionFinished& finished);
+  void note_replaced(const RouteContext& context, const ProbeName& old_one, const ProbeName& to);
   void demote_returned(const RouteContext& context, const ProbeName& server);
   SwitchTarget target_of(const RouteContext& context, const ProbeName& name) const;
   std::vector<SwitchTarget> others_of(const RouteContext& context, const ProbeName& name) const;
@@ -230,6 +231,7 @@ class RouteKeeper {
   void follow_incident(const RouteContext& context, const TargetFacts* facts);
   IncidentId ensure_incident(const RouteContext& context);
   void mark(const RouteContext& context, Mark mark, MonoTime at);
+  void mark_arrival(const RouteContext& context, const ActionFinished& finished);
   void settle_rpo(const RouteContext& context, std::optional<std::uint64_t> promotion_lsn);
   std::optional<std::uint64_t> promotion_point(const RouteContext& context,
                                                const ProbeName& name) const;

@@ -120,6 +120,7 @@ void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFac
         !is_standby(sample->finding)) {
       promoted_ = unsettled_->to;
       promoted_at_ = context.now;
+      note_replaced(context, unsettled_->from, promoted_.value());
       unsettled_.reset();
     } else if (waited && late && is_standby(sample->finding)) {
       unsettled_.reset();
@@ -258,7 +259,7 @@ void RouteKeeper::take_promotion_outcome(const RouteContext& context,
     promoted_at_ = context.now;
     promotion_lsn_ = finished.promotion_lsn;
     settle_rpo(context, finished.promotion_lsn);
-    if (is_redis() && !targets_.empty()) replaced_.insert(targets_.front());
+    if (!targets_.empty()) note_replaced(context, targets_.front(), to);
     failures_ = 0;
     retry_at_.reset();
     if (policy_.hooks.contains(HookKind::after_promote)) {
@@ -280,6 +281,14 @@ void RouteKeeper::take_promotion_outcome(const RouteContext& context,
   }
   promotion_.reset();
   if (requested) end_request(false, text);
+}
+
+/// Redis has no timelines: that this master is an old one is ours to know, also after a restart.
+void RouteKeeper::note_replaced(const RouteContext& context, const ProbeName& old_one,
+                                const ProbeName& to) {
+  if (!is_redis()) return;
+  const bool is_new = replaced_.insert(old_one).second;
+  if (replaced_.erase(to) > 0 || is_new) remember(context);
 }
 
 /// A Redis master that a promotion of ours replaced, and that came back as a master: it is made a

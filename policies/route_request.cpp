@@ -14,8 +14,10 @@
 namespace pointsman {
 namespace {
 
-RequestAnswer refused(std::string why) {
-  return {false, true, {"refused: " + std::move(why)}};
+/// It takes writes, or nearly: what is done to it is planned.
+bool is_alive(TargetFact target) {
+  return target == TargetFact::serving || target == TargetFact::lagging ||
+         target == TargetFact::read_only;
 }
 
 void add_guards(const std::vector<Guard>& guards, std::vector<std::string>& lines) {
@@ -30,112 +32,152 @@ void add_guards(const std::vector<Guard>& guards, std::vector<std::string>& line
 
 RequestAnswer RouteKeeper::request(const RouteContext& context, const SwitchRequested& asked,
                                    SwitchCause cause) {
-  if (balanced()) {
-    return refused("route " + policy_.name.text +
-                   " is balanced: it always leads to all candidates that fit");
-  }
-  if (request_ || promotion_ || switchover_ || acting_) {
-    return refused("a switch of " + policy_.name.text + " is under way; wait for its end");
-  }
-  if (context.mode == Mode::observe && !asked.dry_run) {
-    return refused("the mode is observe: nothing is touched");
-  }
-  std::vector<ProbeName> rivals;
-  const TargetFacts facts = gather_facts(context, rivals);
-  const auto fits_now = [&](const ProbeName& name) {
-    const ProbeEntry* e = entry(context, name);
-    const Sample* sample = evidence(context, name);
-    return e && sample && !foreign(*sample) && !replaced_.contains(name) &&
-           fits(policy_.require, max_lag(*e), sample->finding);
-  };
-  std::optional<ProbeName> to = asked.to;
-  if (to && !is_candidate(*to)) {
-    return refused(to->text + " is not a candidate of " + policy_.name.text + "; those are " +
-                   join_names(policy_.candidates));
-  }
-  if (!to) {
-    for (const ProbeName& name : policy_.candidates) {
-      if (!to && !is_target(name) && fits_now(name)) to = name;
-    }
-    if (!to && candidate_) to = candidate_->name;
-    if (!to) return refused("no other candidate answers and fits");
-  }
-  if (targets_.size() == 1 && targets_.front() == *to && effect_shown_) {
-    return {true, true, {policy_.name.text + " leads to " + to->text + " already"}};
-  }
-  const Sample* sample = evidence(context, *to);
-  if (!sample || !answered(sample->finding)) {
-    return refused(to->text + " does not answer: " + describe_sample(sample, context.now));
-  }
-  if (foreign(*sample)) return refused(to->text + " belongs to another cluster");
-
-  RequestAnswer answer{true, false, {}};
-  const bool alive = facts.target == TargetFact::serving || facts.target == TargetFact::lagging ||
-                     facts.target == TargetFact::read_only;
-  const bool fits_already = fits_now(*to);
-  const std::uint64_t missing = missing_of(*sample);
-  if (cause == SwitchCause::recovery && alive && !fits_already) {
-    return refused(join_names(targets_) + " is alive and no other candidate fits");
-  }
-  if (fits_already) {
-    answer.lines.push_back("move " + policy_.name.text + " to " + to->text +
-                           ", which fits already");
-  } else if (!wants_the_writer(policy_.require) || !is_standby(sample->finding)) {
-    return refused(to->text + " does not fit `require: " + std::string(to_text(policy_.require)) +
-                   "` and can not be promoted: " + describe_sample(sample, context.now));
-  } else if (cause == SwitchCause::recovery && asked.by != "promote") {
-    return refused("no candidate fits; a ladder's `promote` step would promote");
-  } else if (alive) {
-    if (!is_redis() && !policy_.hooks.contains(HookKind::demote) && !asked.unfenced) {
-      return refused(join_names(targets_) +
-                     " is alive, and without a `demote:` hook nothing makes commits on it "
-                     "impossible: rows would be lost. Configure the hook, or stop it yourself, or "
-                     "override with "
-                     "--unfenced (recorded)");
-    }
-    answer.lines.push_back("1. hold the clients of " + policy_.name.text);
-    answer.lines.push_back(is_redis() ? "2. pause writes on " + join_names(targets_)
-                           : asked.unfenced
-                               ? "2. UNFENCED: " + join_names(targets_) +
-                                     " is not stopped; what it commits from here is lost"
-                               : "2. demote " + join_names(targets_) + " by the hook");
-    answer.lines.push_back("3. wait until " + to->text + " has all of it");
-    answer.lines.push_back("4. promote " + to->text);
-    answer.lines.push_back("5. lead " + policy_.name.text + " there, let the clients go, prove it");
-  } else {
-    if (facts.standbys == StandbysFact::receiving) {
-      return refused(join_names(targets_) +
-                     " fails from here, yet a standby still receives from it: "
-                     "promoting would split the brain");
-    }
-    const bool too_far = policy_.promote && facts.candidate == CandidateFact::lagging;
-    if (too_far && !asked.allow_data_loss) {
-      return refused(to->text + " lacks " + std::to_string(missing) +
-                     " bytes of what was last seen on " + join_names(targets_) +
-                     "; --allow-data-loss accepts that, once");
-    }
-    answer.lines.push_back("promote " + to->text + " (" + std::to_string(missing) +
-                           " bytes of what was last seen on " + join_names(targets_) +
-                           " are missing)");
-    answer.lines.push_back("lead " + policy_.name.text + " there and prove it");
+  const RequestPlan plan = plan_request(context, asked, cause);
+  if (plan.is_there) {
+    return {true, true, {policy_.name.text + " leads to " + plan.to.text + " already"}};
   }
   settle_guards(context, std::nullopt);
   if (asked.dry_run) {
-    answer.lines.insert(answer.lines.begin(), "dry run: nothing is done");
+    RequestAnswer answer{plan.refusal.empty(), true, {"dry run: nothing is done"}};
+    if (!plan.refusal.empty()) answer.lines.push_back("refused: " + plan.refusal);
+    answer.lines.insert(answer.lines.end(), plan.lines.begin(), plan.lines.end());
     add_guards(guards_, answer.lines);
-    answer.done = true;
     return answer;
   }
-  request_ = Request{asked, cause, *to, ActionId{}};
+  if (!plan.refusal.empty()) return {false, true, {"refused: " + plan.refusal}};
+  request_ = Request{asked, cause, plan.to, ActionId{}};
   context.effects.push_back(Record{RecordKind::operation,
                                    policy_.name.text,
-                                   "switch to " + to->text + " asked for by " +
+                                   "switch to " + plan.to.text + " asked for by " +
                                        (asked.by.empty() ? "a person" : asked.by) +
                                        (asked.unfenced ? ", unfenced" : "") +
                                        (asked.allow_data_loss ? ", data loss allowed" : ""),
                                    evidence_details(context),
                                    {}});
-  return answer;
+  return {true, false, plan.lines};
+}
+
+/// Is the server one that the route could be led to as it is?
+bool RouteKeeper::fits_now(const RouteContext& context, const ProbeName& name) const {
+  const ProbeEntry* e = entry(context, name);
+  const Sample* sample = evidence(context, name);
+  return e && sample && !foreign(*sample) && !outdated(*sample) &&
+         fits(policy_.require, max_lag(*e), sample->finding);
+}
+
+/// The candidate that is asked for, else the best other one.
+std::optional<ProbeName> RouteKeeper::requested_target(const RouteContext& context,
+                                                       const SwitchRequested& asked) const {
+  if (asked.to) return asked.to;
+  for (const ProbeName& name : policy_.candidates) {
+    if (!is_target(name) && fits_now(context, name)) return name;
+  }
+  if (candidate_) return candidate_->name;
+  return std::nullopt;
+}
+
+RouteKeeper::RequestPlan RouteKeeper::plan_request(const RouteContext& context,
+                                                   const SwitchRequested& asked,
+                                                   SwitchCause cause) {
+  RequestPlan plan;
+  if (balanced()) {
+    return plan.refuse("route " + policy_.name.text +
+                       " is balanced: it always leads to all candidates that fit");
+  }
+  if (request_ || promotion_ || switchover_ || acting_) {
+    return plan.refuse("a switch of " + policy_.name.text + " is under way; wait for its end");
+  }
+  if (context.mode == Mode::observe && !asked.dry_run) {
+    return plan.refuse("the mode is observe: nothing is touched");
+  }
+  std::vector<ProbeName> rivals;
+  const TargetFacts facts = gather_facts(context, rivals);
+  const auto to = requested_target(context, asked);
+  if (!to) return plan.refuse("no other candidate answers and fits");
+  plan.to = *to;
+  if (!is_candidate(*to)) {
+    return plan.refuse(to->text + " is not a candidate of " + policy_.name.text + "; those are " +
+                       join_names(policy_.candidates));
+  }
+  if (targets_.size() == 1 && targets_.front() == *to && effect_shown_) {
+    plan.is_there = true;
+    return plan;
+  }
+  const Sample* sample = evidence(context, *to);
+  if (!sample || !answered(sample->finding)) {
+    return plan.refuse(to->text + " does not answer: " + describe_sample(sample, context.now));
+  }
+  if (foreign(*sample)) return plan.refuse(to->text + " belongs to another cluster");
+  if (outdated(*sample)) {
+    return plan.refuse(to->text +
+                       " is a primary from before the one that this route has led to, and lacks "
+                       "what was written since: rebuild it as a standby");
+  }
+
+  const bool fits_already = fits_now(context, *to);
+  if (cause == SwitchCause::recovery && is_alive(facts.target) && !fits_already) {
+    return plan.refuse(join_names(targets_) + " is alive and no other candidate fits");
+  }
+  if (fits_already) {
+    plan.lines.push_back("move " + policy_.name.text + " to " + to->text + ", which fits already");
+    return plan;
+  }
+  if (!wants_the_writer(policy_.require) || !is_standby(sample->finding)) {
+    return plan.refuse(to->text +
+                       " does not fit `require: " + std::string(to_text(policy_.require)) +
+                       "` and can not be promoted: " + describe_sample(sample, context.now));
+  }
+  if (cause == SwitchCause::recovery && asked.by != "promote") {
+    return plan.refuse("no candidate fits; a ladder's `promote` step would promote");
+  }
+  return is_alive(facts.target) ? plan_switchover(asked, std::move(plan))
+                                : plan_failover(asked, facts, missing_of(*sample), std::move(plan));
+}
+
+/// The current target lives: in the order of FACTS section 9(a).
+RouteKeeper::RequestPlan RouteKeeper::plan_switchover(const SwitchRequested& asked,
+                                                      RequestPlan plan) const {
+  const std::string from = join_names(targets_), to = plan.to.text;
+  plan.lines.push_back("1. hold the clients of " + policy_.name.text);
+  plan.lines.push_back(is_redis()       ? "2. pause writes on " + from
+                       : asked.unfenced ? "2. UNFENCED: " + from +
+                                              " is not stopped; what it commits from here is lost"
+                                        : "2. demote " + from + " by the hook");
+  plan.lines.push_back("3. wait until " + to + " has all of it");
+  plan.lines.push_back("4. promote " + to);
+  plan.lines.push_back("5. lead " + policy_.name.text + " there, let the clients go, prove it");
+  if (!is_redis() && !policy_.hooks.contains(HookKind::demote) && !asked.unfenced) {
+    return plan.refuse(from +
+                       " is alive, and without a `demote:` hook nothing makes commits on it "
+                       "impossible: rows would be lost. Configure the hook, or stop it yourself, "
+                       "or override with --unfenced (recorded)");
+  }
+  return plan;
+}
+
+RouteKeeper::RequestPlan RouteKeeper::plan_failover(const SwitchRequested& asked,
+                                                    const TargetFacts& facts, std::uint64_t missing,
+                                                    RequestPlan plan) const {
+  const std::string from = join_names(targets_), to = plan.to.text;
+  plan.lines.push_back("promote " + to + " (" + std::to_string(missing) +
+                       " bytes of what was last seen on " + from + " are missing)");
+  plan.lines.push_back("lead " + policy_.name.text + " there and prove it");
+  if (facts.standbys == StandbysFact::receiving) {
+    return plan.refuse(from +
+                       " fails from here, yet a standby still receives from it: promoting would "
+                       "split the brain");
+  }
+  // The fact is of the best candidate; who is asked for may be another.
+  const auto* limit =
+      policy_.promote ? std::get_if<std::uint64_t>(&policy_.promote->max_lag) : nullptr;
+  const bool too_far = (policy_.promote && facts.candidate == CandidateFact::lagging) ||
+                       (limit && missing > *limit);
+  if (too_far && !asked.allow_data_loss) {
+    return plan.refuse(to + " lacks " + std::to_string(missing) +
+                       " bytes of what was last seen on " + from +
+                       "; --allow-data-loss accepts that, once");
+  }
+  return plan;
 }
 
 /// Carries the request out as soon as nothing else is under way. True while it has the floor.
@@ -152,8 +194,10 @@ bool RouteKeeper::start_request(const RouteContext& context) {
   }
   std::vector<ProbeName> rivals;
   const TargetFacts facts = gather_facts(context, rivals);
-  const bool alive = facts.target == TargetFact::serving || facts.target == TargetFact::lagging ||
-                     facts.target == TargetFact::read_only;
+  if (foreign(*sample) || outdated(*sample)) {
+    end_request(false, to.text + " is not what it was when it was asked for");
+    return false;
+  }
   if (fits(policy_.require, max_lag(*e), sample->finding)) {
     const Choice choice{{to},
                         promoted_ == to ? SwitchCause::follow : request_->cause,
@@ -163,7 +207,7 @@ bool RouteKeeper::start_request(const RouteContext& context) {
     return true;
   }
   if (promoted_ == to) return true;  // its probe has not seen it yet
-  if (!alive) {
+  if (!is_alive(facts.target)) {
     Promotion promotion;
     promotion.to = to;
     promotion.requested = true;
@@ -222,6 +266,7 @@ void RouteKeeper::take_switchover_outcome(const RouteContext& context,
     timeline_ = std::max(timeline_, finished.timeline.value_or(0));
     positions_.clear();
     verified_ = finished.verified;
+    mark_arrival(context, finished);
     last_switch_at_ = context.now;
     failures_ = 0;
     remember(context);

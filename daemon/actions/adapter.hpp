@@ -24,6 +24,7 @@ struct SwitchReport {
   std::string message;
   Verified verified = Verified::no;
   bool rolled_back = false;
+  SwitchTimes times{};  ///< where it ended ok
 };
 
 struct HoldReport {

@@ -5,11 +5,11 @@
 
 #include <fmt/format.h>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
 #include "daemon/actions/deadline.hpp"
+#include "daemon/actions/steps_json.hpp"
 #include "probes/fault_point.hpp"
 #include "probes/kinds.hpp"
 #include "probes/unit_job.hpp"
@@ -31,13 +31,8 @@ std::string steps_json(const std::string& route, const std::string& path) {
 }
 
 bool is_about(const std::string& steps, const std::string& path) {
-  boost::system::error_code ec;
-  const auto value = json::parse(steps, ec);
-  if (ec || !value.is_object()) return false;
-  const auto* adapter = value.as_object().if_contains("adapter");
-  const auto* file = value.as_object().if_contains("path");
-  return adapter != nullptr && file != nullptr && adapter->is_string() && file->is_string() &&
-         adapter->as_string() == "file" && file->as_string() == path;
+  const auto read = read_steps(steps, "adapter", "file");
+  return read && text_of(*read, "path") == path;
 }
 
 std::string joined(const std::vector<SwitchTarget>& targets) {
@@ -63,6 +58,7 @@ struct FileAdapter::Act {
   bool changed = false;
   bool is_unknown = false;
   Verified verified = Verified::no;
+  SwitchTimes times;
   std::string failure;
   std::vector<std::string> notes;
 
@@ -74,7 +70,10 @@ struct FileAdapter::Act {
     SwitchReport result;
     result.outcome = outcome;
     result.message = outcome == ActionOutcome::ok ? std::move(done) : failure;
-    if (outcome == ActionOutcome::ok) result.verified = verified;
+    if (outcome == ActionOutcome::ok) {
+      result.verified = verified;
+      result.times = times;
+    }
     for (const auto& note : notes) result.message += "; " + note;
     return result;
   }
@@ -174,6 +173,7 @@ asio::awaitable<SwitchReport> FileAdapter::async_act(SwitchRoute order, Intend i
     is_good = co_await async_replace(act, std::move(text));
     POINTSMAN_FAULT_POINT("file.written");
     if (is_good) is_good = co_await async_tell(act);
+    if (is_good) act.times.in_effect = mono_now();
     POINTSMAN_FAULT_POINT("file.reloaded");
   }
   if (is_good) is_good = co_await async_prove(act);
@@ -292,6 +292,7 @@ asio::awaitable<bool> FileAdapter::async_prove(Act& act) {
     const bool is_good = finding.outcome == Outcome::pass || finding.outcome == Outcome::warn;
     if (is_good && !good_since) good_since = mono_now();
     if (is_good && mono_now() - *good_since >= settle) {
+      act.times.verified = good_since;
       if (is_http) act.verified = Verified::query;
       co_return true;
     }

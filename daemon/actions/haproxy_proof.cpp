@@ -28,15 +28,6 @@ bool fits_redis(Require require, const RedisSaid& said) {
   return said.role == "slave";
 }
 
-std::string quoted(std::string_view text) {
-  std::string result = "'";
-  for (const char c : text) {
-    if (c == '\'' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + "'";
-}
-
 /// Ends with the first byte, the peer's hanging up, or operation_aborted when it is cancelled.
 asio::awaitable<error_code> async_read_one(StreamSocket& socket) {
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -143,9 +134,9 @@ asio::awaitable<HaproxyProof::Identity> HaproxyProof::async_ask_postgres(Endpoin
   co_await asio::this_coro::throw_if_cancelled(false);
   PgConnection connection(services_.executor, services_.resolver);
   PgTarget target;
-  target.conninfo =
-      Secret(fmt::format("host={} port={} dbname={} user={}", quoted(endpoint.host), endpoint.port,
-                         quoted(verify_.database), quoted(verify_.user)));
+  target.conninfo = Secret(
+      fmt::format("host={} port={} dbname={} user={}", quote_conninfo(endpoint.host), endpoint.port,
+                  quote_conninfo(verify_.database), quote_conninfo(verify_.user)));
   if (!verify_.password.empty()) target.password = verify_.password;
   target.application_name = "pointsman-verify";
   target.deadline = deadline;

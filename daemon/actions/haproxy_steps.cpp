@@ -4,20 +4,15 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+
+#include "daemon/actions/steps_json.hpp"
 
 namespace pointsman {
 namespace {
 
 namespace json = boost::json;
-
-std::string text(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->as_string().data(), value->as_string().size());
-}
 
 json::array to_array(const std::vector<HaproxySlot>& slots) {
   json::array array;
@@ -39,13 +34,10 @@ std::vector<HaproxySlot> slots_of(const json::object& parent, const char* key) {
   for (const auto& item : value->as_array()) {
     if (!item.is_object()) continue;
     const auto& object = item.as_object();
-    HaproxySlot slot{text(object, "server"), {text(object, "host"), 0}, false};
-    if (const auto* port = object.if_contains("port"); port != nullptr && port->is_int64()) {
-      slot.address.port = static_cast<std::uint16_t>(port->as_int64());
-    }
-    const auto* ready = object.if_contains("ready");
-    slot.ready = ready != nullptr && ready->is_bool() && ready->as_bool();
-    slots.push_back(std::move(slot));
+    slots.push_back(
+        {text_of(object, "server"),
+         {text_of(object, "host"), static_cast<std::uint16_t>(number_of(object, "port"))},
+         flag_of(object, "ready")});
   }
   return slots;
 }
@@ -64,13 +56,12 @@ std::string to_json(const HaproxySteps& steps) {
 }
 
 std::optional<HaproxySteps> haproxy_steps_of_json(const std::string& given) {
-  boost::system::error_code ec;
-  const auto value = json::parse(given, ec);
-  if (ec || !value.is_object()) return std::nullopt;
-  const auto& object = value.as_object();
-  if (text(object, "adapter") != "haproxy") return std::nullopt;
-  return HaproxySteps{text(object, "route"), text(object, "socket"), text(object, "backend"),
-                      slots_of(object, "previous"), slots_of(object, "wanted")};
+  const auto read = read_steps(given, "adapter", "haproxy");
+  if (!read) return std::nullopt;
+  const auto& object = *read;
+  return HaproxySteps{text_of(object, "route"), text_of(object, "socket"),
+                      text_of(object, "backend"), slots_of(object, "previous"),
+                      slots_of(object, "wanted")};
 }
 
 }  // namespace pointsman

@@ -54,6 +54,8 @@ asio::awaitable<SwitchReport> HaproxySwitch::async_run() {
     is_good = co_await async_apply(steps_.previous, steps_.wanted);
   }
   if (is_good) is_good = co_await async_check();
+  // The sessions on the old server were cut before that look.
+  if (is_good) times_.in_effect = times_.old_gone = mono_now();
   if (is_good && order_.cause != SwitchCause::verify) co_await async_save();
   if (is_good) is_good = co_await async_prove();
 
@@ -209,7 +211,8 @@ asio::awaitable<bool> HaproxySwitch::async_prove() {
     const auto until = std::min(deadline, mono_now() + tools_.limits.one_try);
     const auto answer = co_await proof.async_try(until);
     if (take(answer)) {
-      proven_after_ = mono_now() - begun;
+      times_.verified = mono_now();
+      proven_after_ = *times_.verified - begun;
       co_return true;
     }
     if (is_proof_over_ || mono_now() + tick >= deadline) break;
@@ -310,6 +313,7 @@ SwitchReport HaproxySwitch::report(ActionOutcome outcome) const {
   result.verified = outcome == ActionOutcome::ok ? verified_ : Verified::no;
   result.message = failure_;
   if (outcome == ActionOutcome::ok) {
+    result.times = times_;
     result.message = fmt::format("{} leads to {}", route_.backend, destination());
     if (proven_after_ && order_.cause != SwitchCause::verify) {
       const auto after = std::chrono::duration_cast<std::chrono::milliseconds>(*proven_after_);

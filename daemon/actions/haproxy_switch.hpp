@@ -131,6 +131,7 @@ class HaproxySwitch {
   std::string failure_;
   std::vector<std::string> notes_;
   Verified verified_ = Verified::no;
+  SwitchTimes times_;
   std::optional<Duration> proven_after_;
 };
 

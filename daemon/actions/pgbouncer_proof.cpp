@@ -75,6 +75,9 @@ asio::awaitable<bool> PgbouncerSwitch::async_prove_until(MonoTime deadline,
       bool is_free = task_ == Task::reconnect;  // what is in a transaction may end it
       if (!is_free) is_free = co_await async_free(view, has_session_pooling(seen.pools));
       if (!is_free && !failure_.empty()) co_return false;
+      if (!view.foreign.empty()) times_.old_gone.reset();
+      if (is_free && !times_.old_gone) times_.old_gone = mono_now();
+      if (proof == Proof::query && !times_.verified) times_.verified = mono_now();
       if (is_free && proof != Proof::waiting) {
         verified_ = proof == Proof::query     ? Verified::query
                     : proof == Proof::servers ? Verified::servers

@@ -165,7 +165,9 @@ asio::awaitable<bool> PgbouncerSwitch::async_apply() {
   check_others(reloaded.databases);
   // Not in one expression: g++ 12 runs the right side of `co_return a && co_await b` in any case.
   if (!is_shown) co_return false;
-  co_return co_await async_let_go();
+  const bool is_free = co_await async_let_go();
+  if (is_free) times_.in_effect = mono_now();
+  co_return is_free;
 }
 
 /// After the RELOAD, which leaves a database paused, and the short retry.
@@ -268,8 +270,8 @@ asio::awaitable<void> PgbouncerSwitch::async_finish() {
     note(fmt::format("the clients of {} still wait: it is paused by us", route_.database));
   } else if (retry_.on) {
     co_await tools_.pooler->async_settle(route_.database, mono_now() + Pooler::settle_limit);
+    POINTSMAN_FAULT_POINT("pgbouncer.before_restore");
   }
-  POINTSMAN_FAULT_POINT("pgbouncer.before_restore");
   const auto deadline = mono_now() + tools_.limits.restore;
   const auto warning = co_await tools_.pooler->async_restore(retry_, deadline);
   if (!warning.empty()) note(warning);
@@ -301,6 +303,7 @@ SwitchReport PgbouncerSwitch::report(ActionOutcome outcome) const {
   SwitchReport result;
   result.outcome = outcome;
   result.verified = outcome == ActionOutcome::ok ? verified_ : Verified::no;
+  if (outcome == ActionOutcome::ok) result.times = times_;
   if (outcome == ActionOutcome::ok) {
     result.message = fmt::format("{} leads to {}", route_.database, destination());
     if (served_after_ && order_.cause != SwitchCause::verify) {

@@ -139,6 +139,7 @@ class PgbouncerSwitch {
   std::string failure_;
   std::vector<std::string> notes_;
   Verified verified_ = Verified::no;
+  SwitchTimes times_;
   std::optional<Duration>
       served_after_;  ///< from the RELOAD to the first answer through the pooler
 };

@@ -38,7 +38,7 @@ asio::awaitable<std::string> Pooler::async_kill_to_hold(std::string database, Mo
   const auto sql = "KILL " + quote_name(database);
   const auto limit = std::min(deadline, mono_now() + command_limit);
   const auto killed = co_await console_.async_command(sql, limit);
-  POINTSMAN_FAULT_POINT("pgbouncer.killed");
+  POINTSMAN_FAULT_POINT("pgbouncer.hold_killed");
   co_return killed.error ? console_.describe(killed.error, sql) : std::string{};
 }
 

@@ -28,15 +28,6 @@ std::string percent_encoded(std::string_view text) {
   return result;
 }
 
-std::string quoted(std::string_view text) {
-  std::string result = "'";
-  for (const char c : text) {
-    if (c == '\'' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + "'";
-}
-
 std::string query_text(Duration hold) {
   const auto seconds = std::chrono::duration<double>(hold).count();
   return fmt::format(
@@ -57,6 +48,15 @@ int number(const PgRows& rows, std::string_view column) {
 
 }  // namespace
 
+std::string quote_conninfo(std::string_view text) {
+  std::string result = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "'";
+}
+
 Secret verify_conninfo(const Secret& admin, const std::string& database, const std::string& user) {
   const auto& text = admin.reveal();
   if (text.starts_with("postgresql://") || text.starts_with("postgres://")) {
@@ -65,8 +65,8 @@ Secret verify_conninfo(const Secret& admin, const std::string& database, const s
     if (!user.empty()) uri += fmt::format("&user={}", percent_encoded(user));
     return Secret(std::move(uri));
   }
-  auto pairs = fmt::format("{} dbname={}", text, quoted(database));
-  if (!user.empty()) pairs += fmt::format(" user={}", quoted(user));
+  auto pairs = fmt::format("{} dbname={}", text, quote_conninfo(database));
+  if (!user.empty()) pairs += fmt::format(" user={}", quote_conninfo(user));
   return Secret(std::move(pairs));
 }
 

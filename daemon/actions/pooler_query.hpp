@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/actions/console_rows.hpp"
 #include "daemon/actions/deadline.hpp"
@@ -24,6 +25,9 @@ struct Reached {
   bool in_recovery = false, read_only = false;
   MonoTime at{};
 };
+
+/// A value of a conninfo.
+std::string quote_conninfo(std::string_view text);
 
 /// The admin console's conninfo turned to another database: later settings win over earlier ones.
 /// `user` empty: the admin's.

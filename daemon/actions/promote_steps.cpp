@@ -1,30 +1,13 @@
 #include "daemon/actions/promote_steps.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "daemon/actions/steps_json.hpp"
+
 namespace pointsman {
-namespace {
-
 namespace json = boost::json;
-
-std::string text(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->as_string().data(), value->as_string().size());
-}
-
-std::uint64_t number(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_number()) return 0;
-  boost::system::error_code ec;
-  const auto read = value->to_number<std::uint64_t>(ec);
-  return ec ? 0 : read;
-}
-
-}  // namespace
 
 PromoteSteps promote_steps_of(const PromoteServer& order) {
   PromoteSteps steps;
@@ -32,7 +15,8 @@ PromoteSteps promote_steps_of(const PromoteServer& order) {
   steps.kind = std::string(to_text(order.kind));
   steps.from = order.from.probe.text;
   steps.to = order.to.probe.text;
-  steps.to_address = to_text(order.to.endpoint);
+  steps.to_address = order.to.endpoint;
+  steps.others = order.others;
   steps.system_id = order.system_id;
   steps.timeline = order.timeline;
   steps.incident = static_cast<std::uint64_t>(order.incident);
@@ -46,7 +30,9 @@ std::string to_json(const PromoteSteps& steps) {
   object["kind"] = steps.kind;
   object["from"] = steps.from;
   object["to"] = steps.to;
-  object["to_address"] = steps.to_address;
+  object["to_host"] = steps.to_address.host;
+  object["to_port"] = steps.to_address.port;
+  object["others"] = to_array(steps.others);
   object["system_id"] = steps.system_id;
   object["timeline"] = steps.timeline;
   object["incident"] = steps.incident;
@@ -54,20 +40,20 @@ std::string to_json(const PromoteSteps& steps) {
 }
 
 std::optional<PromoteSteps> promote_steps_of_json(const std::string& given) {
-  boost::system::error_code ec;
-  const auto value = json::parse(given, ec);
-  if (ec || !value.is_object()) return std::nullopt;
-  const auto& object = value.as_object();
-  if (text(object, "act") != "promote") return std::nullopt;
+  const auto read = read_steps(given, "act", "promote");
+  if (!read) return std::nullopt;
+  const auto& object = *read;
   PromoteSteps steps;
-  steps.route = text(object, "route");
-  steps.kind = text(object, "kind");
-  steps.from = text(object, "from");
-  steps.to = text(object, "to");
-  steps.to_address = text(object, "to_address");
-  steps.system_id = text(object, "system_id");
-  steps.timeline = static_cast<std::uint32_t>(number(object, "timeline"));
-  steps.incident = number(object, "incident");
+  steps.route = text_of(object, "route");
+  steps.kind = text_of(object, "kind");
+  steps.from = text_of(object, "from");
+  steps.to = text_of(object, "to");
+  steps.to_address = {text_of(object, "to_host"),
+                      static_cast<std::uint16_t>(number_of(object, "to_port"))};
+  steps.others = targets_of(object, "others");
+  steps.system_id = text_of(object, "system_id");
+  steps.timeline = static_cast<std::uint32_t>(number_of(object, "timeline"));
+  steps.incident = number_of(object, "incident");
   return steps;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "policies/model/effect.hpp"
 
@@ -13,7 +14,8 @@ namespace pointsman {
 struct PromoteSteps {
   std::string route, kind;  ///< kind: "postgres", "redis"
   std::string from, to;     ///< names of probes
-  std::string to_address;
+  Endpoint to_address;
+  std::vector<SwitchTarget> others;  ///< Redis: those that are to follow it
   std::string system_id;
   std::uint32_t timeline = 0;  ///< before it
   std::uint64_t incident = 0;

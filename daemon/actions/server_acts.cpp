@@ -6,6 +6,7 @@
 
 #include "daemon/actions/postgres_acts.hpp"
 #include "daemon/actions/redis_acts.hpp"
+#include "probes/clock.hpp"
 
 namespace pointsman {
 namespace {
@@ -44,6 +45,26 @@ asio::awaitable<PromoteReport> ServerActs::async_promote(PromoteServer order, In
   RedisPromotion promotion(services_, *spec, std::move(others), std::move(order),
                            std::move(intend));
   co_return co_await promotion.async_run();
+}
+
+asio::awaitable<std::string> ServerActs::async_recover(PromoteSteps found) {
+  constexpr Duration limit = std::chrono::seconds{3};
+  const std::string asked =
+      "whether " + found.to + " was promoted is looked at, it is not done again";
+  const RedisSpec* spec = redis(ProbeName(found.to));
+  if (found.kind != to_text(ServerKind::redis) || spec == nullptr) co_return asked;
+  RedisSession session(services_, *spec);
+  const RedisSeen seen = co_await async_role(session, mono_now() + limit);
+  if (!seen.error.empty() || !seen.standing.master) co_return asked;
+  PromoteServer order;
+  order.route = RouteName(found.route);
+  order.kind = ServerKind::redis;
+  order.to = {ProbeName(found.to), found.to_address};
+  order.others = std::move(found.others);
+  order.timeout = limit;
+  Intend none = [](std::string) -> asio::awaitable<void> { co_return; };
+  const PromoteReport report = co_await async_promote(std::move(order), std::move(none));
+  co_return report.message;
 }
 
 asio::awaitable<ActReport> ServerActs::async_demote(DemoteServer order, Intend intend) {

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "daemon/actions/adapter.hpp"
+#include "daemon/actions/promote_steps.hpp"
 #include "policies/model/effect.hpp"
 #include "probes/prober.hpp"
 
@@ -41,6 +42,9 @@ class ServerActs {
   /// The callers of both must have called throw_if_cancelled(false).
   asio::awaitable<PromoteReport> async_promote(PromoteServer order, Intend intend);
   asio::awaitable<ActReport> async_demote(DemoteServer order, Intend intend);
+  /// A start found this promotion without an outcome. Nothing is promoted: where a Redis master has
+  /// come of it, the other replicas are made to follow it.
+  asio::awaitable<std::string> async_recover(PromoteSteps found);
 
   /// How the probe's server is reached; nullptr where there is none of this kind by that name.
   const PostgresSpec* postgres(const ProbeName& probe) const;

@@ -1,27 +1,13 @@
 #include "daemon/actions/switch_steps.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "daemon/actions/steps_json.hpp"
+
 namespace pointsman {
-namespace {
-
 namespace json = boost::json;
-
-std::string text(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->as_string().data(), value->as_string().size());
-}
-
-bool flag(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->as_bool();
-}
-
-}  // namespace
 
 std::string to_json(const SwitchSteps& steps) {
   json::object object;
@@ -39,22 +25,20 @@ std::string to_json(const SwitchSteps& steps) {
 }
 
 std::optional<SwitchSteps> steps_of_json(const std::string& given) {
-  boost::system::error_code ec;
-  const auto value = json::parse(given, ec);
-  if (ec || !value.is_object()) return std::nullopt;
-  const auto& object = value.as_object();
-  if (text(object, "adapter") != "pgbouncer") return std::nullopt;
+  const auto read = read_steps(given, "adapter", "pgbouncer");
+  if (!read) return std::nullopt;
+  const auto& object = *read;
   SwitchSteps steps;
-  steps.route = text(object, "route");
-  steps.pooler = text(object, "pooler");
-  steps.file = text(object, "file");
-  steps.database = text(object, "database");
+  steps.route = text_of(object, "route");
+  steps.pooler = text_of(object, "pooler");
+  steps.file = text_of(object, "file");
+  steps.database = text_of(object, "database");
   const auto* previous = object.if_contains("previous");
-  if (previous != nullptr && previous->is_string()) steps.previous = text(object, "previous");
-  steps.wanted = text(object, "wanted");
-  steps.retry = flag(object, "retry");
-  steps.killed = flag(object, "killed");
-  steps.held = flag(object, "held");
+  if (previous != nullptr && previous->is_string()) steps.previous = text_of(object, "previous");
+  steps.wanted = text_of(object, "wanted");
+  steps.retry = flag_of(object, "retry");
+  steps.killed = flag_of(object, "killed");
+  steps.held = flag_of(object, "held");
   return steps;
 }
 

@@ -216,6 +216,7 @@ asio::awaitable<SwitchoverReport> Switchover::async_move(PromoteReport promoted)
       report.outcome = ActionOutcome::unknown;
     }
     report.verified = std::min(report.verified, one.verified);
+    report.times = i == 0 ? one.times : last_of(report.times, one.times);
     done.push_back(one.message);
     tell(one.message);
   }

@@ -51,6 +51,7 @@ struct SwitchoverReport {
   bool rolled_back = false;
   std::optional<std::uint32_t> timeline{};
   std::optional<std::uint64_t> promotion_lsn{};
+  SwitchTimes times{};
 };
 
 class Switchover {

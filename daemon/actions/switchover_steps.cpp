@@ -2,11 +2,11 @@
 
 #include <array>
 
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+
+#include "daemon/actions/steps_json.hpp"
 
 namespace pointsman {
 namespace {
@@ -17,37 +17,6 @@ using What = SwitchoverRecovery::What;
 constexpr std::array all_steps{SwitchoverStep::hold, SwitchoverStep::fence,
                                SwitchoverStep::catch_up, SwitchoverStep::promote,
                                SwitchoverStep::done};
-
-std::string text(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->as_string().data(), value->as_string().size());
-}
-
-std::uint64_t number(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_number()) return 0;
-  boost::system::error_code ec;
-  const auto read = value->to_number<std::uint64_t>(ec);
-  return ec ? 0 : read;
-}
-
-json::object to_object(const SwitchTarget& target) {
-  json::object object;
-  object["probe"] = target.probe.text;
-  object["host"] = target.endpoint.host;
-  object["port"] = target.endpoint.port;
-  return object;
-}
-
-SwitchTarget read_target(const json::value* value) {
-  SwitchTarget target;
-  if (value == nullptr || !value->is_object()) return target;
-  const auto& object = value->as_object();
-  target.probe = ProbeName(text(object, "probe"));
-  target.endpoint = {text(object, "host"), static_cast<std::uint16_t>(number(object, "port"))};
-  return target;
-}
 
 std::optional<SwitchoverStep> read_step(const std::string& word) {
   for (const SwitchoverStep step : all_steps) {
@@ -83,9 +52,7 @@ std::string to_json(const SwitchoverSteps& steps) {
   object["kind"] = std::string(to_text(order.kind));
   object["from"] = to_object(order.from);
   object["to"] = to_object(order.to);
-  json::array others;
-  for (const SwitchTarget& other : order.others) others.push_back(to_object(other));
-  object["others"] = std::move(others);
+  object["others"] = to_array(order.others);
   object["system_id"] = order.system_id;
   object["timeline"] = order.timeline;
   object["epoch"] = order.epoch;
@@ -98,33 +65,28 @@ std::string to_json(const SwitchoverSteps& steps) {
 }
 
 std::optional<SwitchoverSteps> switchover_steps_of_json(const std::string& given) {
-  boost::system::error_code ec;
-  const auto value = json::parse(given, ec);
-  if (ec || !value.is_object()) return std::nullopt;
-  const auto& object = value.as_object();
-  if (text(object, "act") != "switchover") return std::nullopt;
-  const auto step = read_step(text(object, "step"));
+  const auto read = read_steps(given, "act", "switchover");
+  if (!read) return std::nullopt;
+  const auto& object = *read;
+  const auto step = read_step(text_of(object, "step"));
   if (!step) return std::nullopt;
   SwitchoverSteps steps;
   steps.step = *step;
   SwitchOver& order = steps.order;
-  order.route = RouteName(text(object, "route"));
-  order.kind =
-      text(object, "kind") == to_text(ServerKind::redis) ? ServerKind::redis : ServerKind::postgres;
-  order.from = read_target(object.if_contains("from"));
-  order.to = read_target(object.if_contains("to"));
-  if (const auto* others = object.if_contains("others"); others != nullptr && others->is_array()) {
-    for (const auto& other : others->as_array()) order.others.push_back(read_target(&other));
-  }
-  order.system_id = text(object, "system_id");
-  order.timeline = static_cast<std::uint32_t>(number(object, "timeline"));
-  order.epoch = number(object, "epoch");
-  const auto* fenced = object.if_contains("fenced");
-  order.fenced = fenced == nullptr || !fenced->is_bool() || fenced->as_bool();
-  order.incident = IncidentId{number(object, "incident")};
+  order.route = RouteName(text_of(object, "route"));
+  order.kind = text_of(object, "kind") == to_text(ServerKind::redis) ? ServerKind::redis
+                                                                     : ServerKind::postgres;
+  order.from = target_of(object, "from");
+  order.to = target_of(object, "to");
+  order.others = targets_of(object, "others");
+  order.system_id = text_of(object, "system_id");
+  order.timeline = static_cast<std::uint32_t>(number_of(object, "timeline"));
+  order.epoch = number_of(object, "epoch");
+  order.fenced = flag_of(object, "fenced", true);
+  order.incident = IncidentId{number_of(object, "incident")};
   order.promote_timeout = std::chrono::milliseconds(
-      static_cast<std::chrono::milliseconds::rep>(number(object, "promote_timeout_ms")));
-  steps.position = number(object, "position");
+      static_cast<std::chrono::milliseconds::rep>(number_of(object, "promote_timeout_ms")));
+  steps.position = number_of(object, "position");
   return steps;
 }
 

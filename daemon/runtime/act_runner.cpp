@@ -4,36 +4,6 @@
 
 namespace pointsman {
 
-/// All intents of one act. They share their fate: the outcome is written for each that was made.
-struct ActRunner::Intents : std::enable_shared_from_this<ActRunner::Intents> {
-  Journal& journal;
-  std::string subject;
-  std::vector<std::uint64_t> made;
-
-  Intents(Journal& j, std::string s) : journal(j), subject(std::move(s)) {}
-
-  Intend of_kind(std::string kind) {
-    const auto id = std::make_shared<std::uint64_t>(0);
-    return [self = shared_from_this(), kind = std::move(kind), id](std::string steps) {
-      return async_make(self, kind, id, std::move(steps));
-    };
-  }
-  static asio::awaitable<void> async_make(std::shared_ptr<Intents> self, std::string kind,
-                                          std::shared_ptr<std::uint64_t> id, std::string steps) {
-    // A later step of the same act is an intent of its own; the one before has then been done.
-    if (*id != 0) self->journal.outcome(*id, ActionOutcome::ok, "went on", wall_now());
-    std::erase(self->made, *id);
-    *id = self->journal.next_intent_id();
-    self->made.push_back(*id);
-    Intent intent{*id, self->subject, std::move(kind), std::move(steps), wall_now()};
-    co_await self->journal.async_intent(std::move(intent));
-  }
-  void end(ActionOutcome outcome, const std::string& message) {
-    for (const std::uint64_t id : made) journal.outcome(id, outcome, message, wall_now());
-    made.clear();
-  }
-};
-
 namespace {
 
 ActionFinished finished(ActionId id, const RouteName& route, ActionOutcome outcome,
@@ -52,8 +22,8 @@ std::string begun(const std::string& act) {
 
 }  // namespace
 
-std::shared_ptr<ActRunner::Intents> ActRunner::new_intents(std::string subject) {
-  return std::make_shared<Intents>(tools_.journal, std::move(subject));
+std::shared_ptr<ActIntents> ActRunner::new_intents(std::string subject) {
+  return std::make_shared<ActIntents>(tools_.journal, std::move(subject));
 }
 
 void ActRunner::run(const PromoteServer& order) {
@@ -128,7 +98,7 @@ asio::awaitable<void> ActRunner::async_demote(DemoteServer order) {
 // --- planned changes ---------------------------------------------------------------------------
 
 SwitchoverTools ActRunner::switchover_tools(const SwitchOver& order,
-                                            std::shared_ptr<Intents> intents) {
+                                            std::shared_ptr<ActIntents> intents) {
   SwitchoverTools tools;
   tools.adapters = tools_.adapters_of(order.route);
   tools.acts = &tools_.servers;
@@ -155,7 +125,7 @@ void ActRunner::run(const CancelSwitchOver& order) {
 
 asio::awaitable<void> ActRunner::async_switch_over(std::shared_ptr<Switchover> run,
                                                    SwitchOver order,
-                                                   std::shared_ptr<Intents> intents) {
+                                                   std::shared_ptr<ActIntents> intents) {
   co_await asio::this_coro::throw_if_cancelled(false);
   SwitchoverReport report;
   try {
@@ -168,6 +138,7 @@ asio::awaitable<void> ActRunner::async_switch_over(std::shared_ptr<Switchover> r
   ActionFinished done = finished(order.id, order.route, report.outcome, report.message);
   done.verified = report.verified;
   done.rolled_back = report.rolled_back;
+  done.times = report.times;
   done.timeline = report.timeline;
   done.promotion_lsn = report.promotion_lsn;
   tools_.give(std::move(done));
@@ -182,6 +153,11 @@ asio::awaitable<std::string> ActRunner::async_recover(SwitchoverSteps steps,
   const SwitchoverReport report = co_await run->async_recover(std::move(steps), std::move(holds));
   intents->end(report.outcome, report.message);
   co_return report.message;
+}
+
+asio::awaitable<std::string> ActRunner::async_recover(PromoteSteps steps) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_return co_await tools_.servers.async_recover(std::move(steps));
 }
 
 // --- steps of ladders --------------------------------------------------------------------------

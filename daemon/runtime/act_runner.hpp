@@ -17,6 +17,7 @@
 #include "daemon/actions/step_runner.hpp"
 #include "daemon/actions/switchover.hpp"
 #include "daemon/journal/journal.hpp"
+#include "daemon/runtime/act_intents.hpp"
 #include "daemon/runtime/task_group.hpp"
 
 namespace pointsman {
@@ -46,21 +47,20 @@ class ActRunner {
   /// What a start found of a planned change: undone or carried on, as its steps say.
   /// `holds`: the steps of the route's intents of kind "hold", which are its own.
   asio::awaitable<std::string> async_recover(SwitchoverSteps steps, std::vector<std::string> holds);
+  /// The same of a promotion.
+  asio::awaitable<std::string> async_recover(PromoteSteps steps);
 
  private:
-  /// An intent of one act, whose outcome is written once.
-  struct Intents;
-
   asio::awaitable<void> async_promote(PromoteServer order);
   asio::awaitable<void> async_hook(RunHook order);
   asio::awaitable<void> async_demote(DemoteServer order);
   asio::awaitable<void> async_switch_over(std::shared_ptr<Switchover> run, SwitchOver order,
-                                          std::shared_ptr<Intents> intents);
+                                          std::shared_ptr<ActIntents> intents);
   asio::awaitable<void> async_reconnect(ReconnectRoute order);
   asio::awaitable<void> async_step(RunStep order);
   asio::awaitable<ActReport> async_reconnect_route(RouteName route, Duration timeout);
-  SwitchoverTools switchover_tools(const SwitchOver& order, std::shared_ptr<Intents> intents);
-  std::shared_ptr<Intents> new_intents(std::string subject);
+  SwitchoverTools switchover_tools(const SwitchOver& order, std::shared_ptr<ActIntents> intents);
+  std::shared_ptr<ActIntents> new_intents(std::string subject);
 
   ActTools tools_;
   std::map<ActionId, std::weak_ptr<Switchover>> switchovers_;

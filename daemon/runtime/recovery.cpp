@@ -27,6 +27,10 @@ asio::awaitable<std::string> async_recover_one(RecoveryTools tools, Intent inten
   if (intent.kind == "switch" || intent.kind == "hold") {
     co_return co_await tools.routes.async_recover(std::move(intent));
   }
+  if (auto steps = promote_steps_of_json(intent.steps)) {
+    PromoteSteps found = std::move(*steps);
+    co_return co_await tools.acts.async_recover(std::move(found));
+  }
   co_return "the daemon ended in the middle of it: whether it happened is looked at, it is not "
             "done again";
 }
@@ -41,18 +45,19 @@ asio::awaitable<void> async_recover(RecoveryTools tools, std::vector<Intent> unf
   std::set<std::uint64_t> handled;
   for (const Intent& intent : unfinished) {
     if (handled.contains(intent.id)) continue;
+    Intent one = intent;
     std::vector<std::string> holds;
     std::vector<std::uint64_t> ids{intent.id};
     for (const Intent& other : unfinished) {
-      if (intent.kind != "switchover" || other.kind != "hold") continue;
-      if (other.subject != intent.subject) continue;
-      holds.push_back(other.steps);
-      ids.push_back(other.id);
+      if (intent.kind != "switchover" || other.subject != intent.subject) continue;
+      if (other.kind == "hold") holds.push_back(other.steps);
+      // Killed between two steps: the newer one says how far it got.
+      if (other.kind == "switchover") one = other;
+      if (other.kind == "hold" || other.kind == "switchover") ids.push_back(other.id);
     }
     std::string message;
     try {
       log_warn("unfinished " + intent.kind + " of " + intent.subject + ": looking at it");
-      Intent one = intent;
       message = co_await async_recover_one(tools, std::move(one), std::move(holds));
     } catch (const std::exception& e) {
       message = e.what();

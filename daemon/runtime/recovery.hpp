@@ -1,9 +1,9 @@
 // What a killed daemon left half done, looked at before anything new is thought of.
 //
 // Each intent without an outcome is handed to whoever made it: an adapter undoes its pause or
-// setting, a planned change is undone or carried on. A promotion is the engine's to judge, once it
-// has seen the servers. Hooks and steps are not run again: that they were begun is all that is
-// known.
+// setting, a planned change is undone or carried on. Whether a promotion happened is the engine's
+// to judge, once it has seen the servers; only what follows from one is finished here. Hooks and
+// steps are not run again: that they were begun is all that is known.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
 #include "daemon/runtime/route_runner.hpp"
 
-#include "probes/clock.hpp"
+#include "daemon/runtime/act_intents.hpp"
 
 namespace pointsman {
 
@@ -53,28 +53,18 @@ void RouteRunner::switch_route(const SwitchRoute& order) {
 }
 
 asio::awaitable<void> RouteRunner::async_switch(std::shared_ptr<Switching> act, std::size_t index) {
-  const std::uint64_t id = journal_.next_intent_id();
-  bool intended = false;
-  Intend intend = [this, id, act, &intended](std::string steps) {
-    intended = true;
-    return async_intend(id, act->order.route.text, std::move(steps));
-  };
+  const auto intents = std::make_shared<ActIntents>(journal_, act->order.route.text);
   SwitchReport report;
   try {
     SwitchRoute order = act->order;
+    Intend intend = intents->of_kind("switch");
     report = co_await act->adapters[index]->async_switch(std::move(order), std::move(intend));
   } catch (const std::exception& e) {
     report = {ActionOutcome::unknown, e.what(), Verified::no, false};
   }
-  if (intended) journal_.outcome(id, report.outcome, report.message, wall_now());
+  intents->end(report.outcome, report.message);
   act->reports[index] = std::move(report);
   if (--act->missing == 0) finish(*act);
-}
-
-asio::awaitable<void> RouteRunner::async_intend(std::uint64_t id, std::string route,
-                                                std::string steps) {
-  Intent intent{id, std::move(route), "switch", std::move(steps), wall_now()};
-  co_await journal_.async_intent(std::move(intent));
 }
 
 /// All poolers or none: one that failed makes the whole fail, and the proof is the weakest of them.
@@ -84,6 +74,7 @@ void RouteRunner::finish(const Switching& act) {
   done.route = act.order.route;
   done.outcome = ActionOutcome::ok;
   done.verified = Verified::query;
+  if (!act.reports.empty()) done.times = act.reports.front().times;
   if (act.reports.empty()) {
     done.outcome = ActionOutcome::failed;
     done.message = "the route has no pooler that this version can drive";
@@ -96,6 +87,7 @@ void RouteRunner::finish(const Switching& act) {
     }
     done.verified = std::min(done.verified, report.verified);
     done.rolled_back = done.rolled_back || report.rolled_back;
+    done.times = last_of(done.times, report.times);
     if (!report.message.empty())
       done.message += (done.message.empty() ? "" : "; ") + report.message;
   }

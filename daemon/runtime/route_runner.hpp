@@ -37,7 +37,6 @@ class RouteRunner {
 
   asio::awaitable<void> async_observe(std::shared_ptr<Looking> look, std::size_t index);
   asio::awaitable<void> async_switch(std::shared_ptr<Switching> act, std::size_t index);
-  asio::awaitable<void> async_intend(std::uint64_t id, std::string route, std::string steps);
   void finish(const Switching& act);
 
   TaskGroup& tasks_;

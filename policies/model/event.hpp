@@ -4,8 +4,10 @@
 // compared and stored, so that a journal can be replayed through another policy.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -87,6 +89,21 @@ enum class ActionOutcome { ok, failed, unknown };
 /// What the proof of a switch rests on: a query through the pooler, or its list of servers only.
 enum class Verified { no, servers, query };
 
+/// When a switch reached what it was for; absent: it did not, or nobody can tell.
+struct SwitchTimes {
+  std::optional<MonoTime> in_effect{};  ///< every pooler says that it leads there
+  std::optional<MonoTime> old_gone{};   ///< no connection to the old target is left
+  std::optional<MonoTime> verified{};   ///< through every pooler
+  friend bool operator==(const SwitchTimes&, const SwitchTimes&) = default;
+};
+/// Of several poolers together: the last of them; absent where it is of one.
+inline SwitchTimes last_of(const SwitchTimes& one, const SwitchTimes& other) {
+  using Time = std::optional<MonoTime>;
+  const auto later = [](const Time& a, const Time& b) { return a && b ? std::max(a, b) : Time{}; };
+  return {later(one.in_effect, other.in_effect), later(one.old_gone, other.old_gone),
+          later(one.verified, other.verified)};
+}
+
 struct ActionFinished {
   ActionId id{};
   RouteName route;
@@ -97,6 +114,7 @@ struct ActionFinished {
   /// Of a promotion that ended ok: the new timeline and where it begins (Redis: the offset).
   std::optional<std::uint32_t> timeline{};
   std::optional<std::uint64_t> promotion_lsn{};
+  SwitchTimes times{};  ///< of a switch that ended ok
   friend bool operator==(const ActionFinished&, const ActionFinished&) = default;
 };
 

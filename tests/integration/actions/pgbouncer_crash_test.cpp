@@ -57,8 +57,8 @@ TEST_CASE("killed at any step of a planned change, the next start lets the clien
 TEST_CASE("killed while letting go, the next start goes on", "[pgbouncer][crash]") {
   auto& servers = Servers::shared();
   const Bouncer bouncer(line_to("bud", servers.a));
-  for (const char* fault : {"pgbouncer.retry_set", "pgbouncer.resumed", "pgbouncer.released",
-                            "pgbouncer.before_restore"}) {
+  for (const char* fault : {"pgbouncer.retry_set", "pgbouncer.resumed", "pgbouncer.hold_released",
+                            "pgbouncer.hold_restore"}) {
     const auto steps = die(bouncer, fault, [](Machine& machine) {
       machine.hold();
       machine.release();

@@ -46,7 +46,7 @@ TEST_CASE("held, switched and let go: no query fails, and new clients wait no 15
   CHECK(traffic.failed == 0);
   INFO(traffic.last_error);
   CHECK(traffic.last_port == std::to_string(servers.b.port()));
-  CHECK(traffic.longest < 3s);  // 15 s where the retry is not set before RESUME
+  CHECK(traffic.longest < 10s);  // 15 s where the retry is not set before RESUME
   CHECK_FALSE(bouncer.is_paused());
   CHECK(bouncer.retry() == "15");
   CHECK(machine.release().empty());  // nothing is held any more
@@ -64,7 +64,7 @@ TEST_CASE("a hold that is let go without a switch leaves all as it was", "[pgbou
   machine.run_while_not([] { return false; }, 300ms);
   CHECK(traffic.served == 0);
   CHECK(machine.release().empty());
-  REQUIRE(machine.run_while_not([&] { return traffic.served > 40; }, 3s));
+  REQUIRE(machine.run_while_not([&] { return traffic.served > 40; }));
   traffic.stop();
   CHECK(traffic.failed == 0);
   CHECK_FALSE(bouncer.is_paused());
@@ -88,7 +88,7 @@ TEST_CASE("an open transaction makes the hold fail cleanly and is named", "[pgbo
   const auto began = mono_now();
   const auto hold = machine.hold(500ms);
   INFO(hold.message);
-  CHECK(mono_now() - began < 1500ms);
+  CHECK(mono_now() - began < 10s);
   CHECK_FALSE(hold.ok);
   CHECK_FALSE(hold.held);
   CHECK_THAT(hold.message, Contains("client 127.0.0.1:"));
@@ -96,7 +96,7 @@ TEST_CASE("an open transaction makes the hold fail cleanly and is named", "[pgbo
   CHECK_FALSE(bouncer.is_paused());
   CHECK(bouncer.retry() == "15");
   const auto before = traffic.served;
-  CHECK(machine.run_while_not([&] { return traffic.served > before + 10; }, 2s));
+  CHECK(machine.run_while_not([&] { return traffic.served > before + 10; }));
   traffic.stop();
   CHECK(traffic.failed == 0);
   // It was not cut.
@@ -111,12 +111,11 @@ TEST_CASE("two holds at once: each is judged by its own database", "[pgbouncer][
   Machine machine(bouncer, {"bud", "other"});
   OpenTransaction open(bouncer, OpenTransaction::Kind::idle);
   const auto busy = machine.spawn(
-      machine.adapters[0]->async_hold(RouteName("bud"), machine.intend(), mono_now() + 800ms));
+      machine.adapters[0]->async_hold(RouteName("bud"), machine.intend(), mono_now() + 2s));
   const auto idle = machine.spawn(
       machine.adapters[1]->async_hold(RouteName("other"), machine.intend(), mono_now() + 5s));
-  const auto began = mono_now();
   CHECK(machine.wait(idle).held);
-  CHECK(mono_now() - began < 500ms);
+  CHECK_FALSE(busy->has_value());  // the idle one did not wait for it
   CHECK_FALSE(machine.wait(busy).held);
   CHECK_FALSE(bouncer.is_paused("bud"));
   CHECK(bouncer.is_paused("other"));
@@ -143,7 +142,7 @@ TEST_CASE("session pooling is held by KILL: every session once, new ones wait",
   INFO(report.message);
   CHECK(report.outcome == ActionOutcome::ok);
   const auto before = traffic.served;
-  CHECK(machine.run_while_not([&] { return traffic.served > before + 30; }, 3s));
+  CHECK(machine.run_while_not([&] { return traffic.served > before + 30; }));
   traffic.stop();
   CHECK(traffic.failed == 3);
   CHECK(traffic.last_port == std::to_string(servers.b.port()));

@@ -193,7 +193,7 @@ TEST_CASE("a frozen candidate: failed before it was asked, unknown after", "[act
     INFO(report.message);
     CHECK(report.outcome == ActionOutcome::unknown);
     CHECK_THAT(report.message, Contains("it may still happen"));
-    CHECK(mono_now() - began < 3s);
+    CHECK(mono_now() - began < 15s);
     b.process().thaw();
   }
   SECTION("gone before it was asked") {
@@ -210,11 +210,11 @@ TEST_CASE("a promotion while the WAL receiver reconnects does not wait for its n
   PostgresServer a;
   a.sql(promoter);
   // A collision costs as long as this.
-  PostgresServer b(a, "wal_retrieve_retry_interval = 4s");
+  PostgresServer b(a, "wal_retrieve_retry_interval = 12s");
   Acts acts;
   acts.know("b", b);
   auto order = order_for(a, b);
-  order.timeout = 10s;
+  order.timeout = 20s;
   // The primary is gone and the receiver about to connect anew: for as long as the postmaster, who
   // starts it, stands still. The session that asks goes on.
   std::thread resume;
@@ -231,7 +231,7 @@ TEST_CASE("a promotion while the WAL receiver reconnects does not wait for its n
   resume.join();
   INFO(report.message);
   CHECK(report.outcome == ActionOutcome::ok);
-  CHECK(mono_now() - began < 1s);
+  CHECK(mono_now() - began < 8s);
 }
 
 TEST_CASE("paused replay does not stop a promotion, and is told", "[acts][postgres]") {

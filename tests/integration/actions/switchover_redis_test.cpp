@@ -65,7 +65,7 @@ TEST_CASE("Redis: a planned change loses nothing, and the old master follows",
   INFO(report.message);
   REQUIRE(report.outcome == ActionOutcome::ok);
   CHECK(report.verified == Verified::query);
-  CHECK(mono_now() - began < 1500ms);
+  CHECK(mono_now() - began < 8s);
   CHECK(planner.leads_to() == place_text(redis.b.port()));
   CHECK_THAT(redis.a.cli({"ROLE"}), Contains(std::to_string(redis.b.port())));
   CHECK_THAT(redis.b.cli({"GET", "before"}), Contains("1"));

@@ -119,7 +119,7 @@ TEST_CASE("a receiver that is about to connect is waited for", "[acts]") {
 
 TEST_CASE("a promotion survives the journal", "[acts]") {
   const auto steps = promote_steps_of(order());
-  CHECK(steps.to_address == "10.0.1.11:5432");
+  CHECK(to_text(steps.to_address) == "10.0.1.11:5432");
   CHECK(promote_steps_of_json(to_json(steps)) == steps);
   CHECK_FALSE(promote_steps_of_json(""));
   CHECK_FALSE(promote_steps_of_json("{\"act\":\"demote\"}"));

@@ -1,36 +1,46 @@
 """Driving: pointsman promotes by itself, and above all does not when it should not."""
-import glob
+import datetime
 import json
 import os
-import re
 import signal
-import subprocess
-import threading
 import time
 
 import psycopg2
 import pytest
 
-from place import REPOSITORY
+from daemon import reachable_binary
 from process import send, wait_for
 from scene import Scene
 from servers import PG_BIN
+from test_crash import small_disk  # noqa: F401  pylint: disable=unused-import
 
 TUNED = {"interval": "1s", "fast_interval": "200ms", "timeout": "500ms", "rise": 2, "fall": 3}
+HOLD_DOWN = "500ms"
 PROMOTE = {"when": ["primary_dead", "primary_frozen"], "sole_promoter": True, "restart_grace": "15s"}
 # Bounds are the benches' business; these tell "acts by itself" from "waits for others".
 SOON = 8.0
+LIBFAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
-def drive(place, standbys=1, hooks=None, promote=None, **more):
-    """A scene whose route promotes by itself."""
+def drive(place, standbys=1, hooks=None, promote=None, run_by=None, **more):
+    """A scene whose route promotes by itself. `run_by`: a script that runs pointsman in its own way."""
     scene = Scene(place, standbys=standbys, defaults=TUNED, start=False, **more)
     scene.config["routes"]["bud"].update(
-        {"promote": {**PROMOTE, **(promote or {})}, "hold_down": "2s", **(hooks or {})})
+        {"promote": {**PROMOTE, **(promote or {})}, "hold_down": HOLD_DOWN, **(hooks or {})})
     configure(scene)
+    scene.daemon.binary = run_by or scene.daemon.binary
     scene.start()
-    time.sleep(2.5)   # past the hold-down
+    wait_ready(scene)
     return scene
+
+
+def wait_ready(scene):
+    """Until it would act: it leads to the primary, has seen every candidate, and no hold-down is left."""
+    scene.daemon.wait_route("primary")
+    for server in scene.servers:
+        scene.daemon.wait_probe(server.name, "healthy")
+    wait_for(lambda: all(guard["allow"] for guard in scene.daemon.route()["guards"]
+                         if guard["name"] == "hold_down"), 10, why="the hold-down is over")
 
 
 def configure(scene):
@@ -65,6 +75,17 @@ def undemote_hook(server):
                      server.place.path("undemoted.log")], "timeout": "20s"}
 
 
+def assert_marks(incident):
+    """T0 to T9, each later than the one before; the last three by the switch's own clock, not by its end."""
+    times = [one["at"] for one in incident["marks"]]
+    assert None not in times and times == sorted(times), incident["marks"]
+    switched = next(one for one in incident["attempts"] if one["action"].startswith("switch"))
+    ended = (datetime.datetime.fromisoformat(switched["at"].replace("Z", "+00:00"))
+             + datetime.timedelta(milliseconds=switched["took_ms"]))
+    in_effect = datetime.datetime.fromisoformat(times[7].replace("Z", "+00:00"))
+    assert in_effect < ended, incident
+
+
 # --- it acts -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", ["kill9", "freeze"])
@@ -93,6 +114,7 @@ def test_a_dead_or_frozen_primary_is_promoted_away_from(place, how):
     assert incident["cause"] == ("primary_dead" if how == "kill9" else "primary_frozen")
     assert incident["rpo"]["lower_bytes"] == 0
     assert any("primary" in line for line in incident["to_rebuild"])
+    assert_marks(incident)
     story = scene.daemon.command("incidents", str(incident["id"])).stdout
     assert "promote standby-1" in story and "RTO" in story
 
@@ -105,6 +127,8 @@ def test_a_dead_or_frozen_primary_is_promoted_away_from(place, how):
              why="it is reported:\n" + json.dumps(scene.daemon.route()))
     time.sleep(2)
     assert scene.daemon.route()["targets"] == ["standby-1"]
+    told = scene.daemon.get(f"/v1/incidents/{incident['id']}")[1]
+    assert told["rpo"]["exact"] and any("WAL that only it has" in one["text"] for one in told["notes"])
     since = time.monotonic()
     time.sleep(1)
     writer.stop()
@@ -124,6 +148,50 @@ def test_the_standby_that_received_most_is_promoted_not_the_first(place):
     scene.primary.kill9_all()
     scene.daemon.wait_route("standby-2")
     assert second.sql("select count(*) from writes", "bud")[0][0] == 2000
+
+
+def test_a_synchronous_standby_loses_nothing(place):
+    scene = drive(place)
+    scene.primary.sql("alter system set synchronous_standby_names = '\"standby-1\"'")
+    scene.primary.sql("select pg_reload_conf()")
+    writers = [scene.add_writer(client=number) for number in range(1, 4)]
+    wait_for(lambda: scene.primary.sql("select sync_state from pg_stat_replication") == [("sync",)], 10,
+             why="it is synchronous")
+    struck = time.monotonic()
+    scene.primary.kill9_all()
+    standby = scene.standbys[0]
+    wait_for(lambda: writers[0].first_good_after(struck, standby.port), 30, why="writes came back")
+    for writer in writers:
+        writer.stop()
+        assert writer.missing(standby) == []
+
+
+def test_a_standby_that_lacks_too_much_is_promoted_on_a_persons_word_alone(place):
+    scene = drive(place, promote={"max_lag": "64KiB"})
+    standby = scene.standbys[0]
+    sender = scene.primary.sql("select pid from pg_stat_replication")[0][0]
+    send(sender, signal.SIGSTOP)
+    scene.primary.sql("insert into writes select 9, n from generate_series(1, 20000) n", "bud")
+    written = scene.primary.sql("select pg_current_wal_lsn() - '0/0'")[0][0]
+    wait_for(lambda: scene.daemon.probe("primary")["facts"]["lsn"] >= written, 10,
+             why="the last position is seen: " + json.dumps(scene.daemon.probe("primary")))
+    scene.primary.kill9_all()
+    wait_for(lambda: scene.daemon.route()["diagnosis"] == "no_candidate", 20,
+             why="it is said: " + json.dumps(scene.daemon.route()))
+    assert "bytes" in scene.daemon.route()["why"]
+    incident = wait_for(lambda: next((one for one in scene.daemon.get("/v1/incidents")[1]["incidents"]
+                                      if one["needs_human"]), None), 10, why="a person is asked")
+    # The plan and every guard are shown though it is refused.
+    plan = scene.daemon.command("switch", "bud", "--to", "standby-1", "--dry-run")
+    assert plan.returncode == 1
+    for word in ("refused", "--allow-data-loss", "promote standby-1", "guard lag", "guard hold_down"):
+        assert word in plan.stdout + plan.stderr, plan.stdout + plan.stderr
+    assert scene.daemon.command("switch", "bud", "--to", "standby-1").returncode == 1
+    assert not standby.writable()
+    done = scene.daemon.command("switch", "bud", "--to", "standby-1", "--allow-data-loss")
+    assert done.returncode == 0, done.stdout + done.stderr
+    scene.daemon.wait_route("standby-1")
+    assert scene.daemon.get(f"/v1/incidents/{incident['id']}")[1]["rpo"]["lower_bytes"] > 64 * 1024
 
 
 def test_a_promoted_standby_is_reported_to_the_hook_and_a_fence_runs_first(place):
@@ -162,8 +230,7 @@ def test_no_right_to_promote_is_said_beforehand_and_holds(place):
     time.sleep(1)
     # The right is read with each new session; the kept ones are renewed every minute.
     scene.daemon.restart()
-    scene.daemon.wait_route("primary")
-    time.sleep(2.5)
+    wait_ready(scene)
     scene.primary.kill9_all()
     wait_for(lambda: any(guard["name"] == "may_promote" and not guard["allow"]
                          for guard in scene.daemon.route()["guards"]), 15, why="the guard holds")
@@ -201,20 +268,21 @@ def test_all_connections_in_use_promotes_nothing(place):
     scene = drive(place)
     before = scene.daemon.route()
     held = []
-    try:
-        while len(held) < 200:
-            held.append(psycopg2.connect(host="127.0.0.1", port=scene.primary.port, user="app",
-                                         password="app-secret", dbname="bud"))
-    except psycopg2.OperationalError:
-        pass
-    # The kept session is cut, so that a new one has to be had.
-    scene.primary.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'pointsman'")
-    try:
-        while True:
-            held.append(psycopg2.connect(host="127.0.0.1", port=scene.primary.port, user="app",
-                                         password="app-secret", dbname="bud"))
-    except psycopg2.OperationalError:
-        pass
+
+    def take_all():
+        try:
+            while True:
+                held.append(psycopg2.connect(host="127.0.0.1", port=scene.primary.port, user="app",
+                                             password="app-secret", dbname="bud"))
+        except psycopg2.OperationalError as full:
+            assert "remaining connection slots" in str(full)
+    take_all()
+    # The kept session is cut and its place taken, while the daemon can not be quicker than we are.
+    scene.daemon.process.freeze()
+    scene.primary.sql("select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+                      "where usename = 'pointsman'")
+    take_all()
+    scene.daemon.process.thaw()
     wait_for(lambda: scene.daemon.probe("primary")["sample"]["reason"] == "saturated", 15,
              why="it is full: " + json.dumps(scene.daemon.probe("primary")))
     time.sleep(6)
@@ -222,6 +290,32 @@ def test_all_connections_in_use_promotes_nothing(place):
         connection.close()
     scene.daemon.wait_route("primary")
     assert_no_act(scene, before)
+
+
+def test_the_clock_set_back_an_hour_promotes_nothing(place):
+    """libfaketime sets the daemon's wall clock; its monotonic clock goes on, as when `date` is used."""
+    place.write("clock", "+0")
+    scene = drive(place, run_by=place.write("faked.sh", f"""#!/bin/sh
+export LD_PRELOAD={LIBFAKETIME} FAKETIME_TIMESTAMP_FILE={place.path("clock")}
+export FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+exec {reachable_binary(place)} "$@"
+""", 0o755))
+    before = scene.daemon.route()
+
+    def hours_back():
+        said = scene.daemon.get("/health")[1]["timestamp"].replace("Z", "+00:00")
+        late = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(said)
+        return round(late.total_seconds() / 3600)
+    assert hours_back() == 0
+    place.write("clock", "-3600")
+    wait_for(lambda: hours_back() == 1, 10, why="the clock is set back")
+    wait_for(lambda: "distrust" in scene.daemon.command("events").stdout, 10, why="it noticed")
+    time.sleep(3)
+    assert_no_act(scene, before)
+    # And it can still act, on the new clock.
+    wait_ready(scene)
+    scene.primary.kill9_all()
+    scene.daemon.wait_route("standby-1")
 
 
 def test_crash_recovery_that_lasts_promotes_nothing(place):
@@ -261,13 +355,23 @@ def test_one_probe_in_three_failing_promotes_nothing(place):
     """The primary is frozen for less than `fall` runs, again and again."""
     scene = drive(place)
     before = scene.daemon.route()
-    for _ in range(12):
+    for _ in range(8):
         scene.primary.freeze_all()
         time.sleep(0.7)
         scene.primary.thaw_all()
         time.sleep(1.3)
     scene.daemon.wait_route("primary")
     assert_no_act(scene, before)
+
+
+def test_a_full_disk_under_the_journal_promotes_nothing(place, small_disk):
+    _, fill = small_disk
+    scene = drive(place, state_dir=place.make_folder("small/state", mode=0o750))
+    before = scene.daemon.route()
+    fill()
+    time.sleep(6)
+    assert_no_act(scene, before)
+    assert scene.daemon.wait_route("primary")["diagnosis"] == "ok"
 
 
 # --- a person asks -----------------------------------------------------------------------------
@@ -301,6 +405,10 @@ def test_a_planned_switch_without_a_demote_hook_is_refused_with_the_next_step(pl
     done = scene.daemon.command("switch", "bud", "--to", "standby-1")
     assert done.returncode == 1
     assert "demote" in done.stdout + done.stderr and "--unfenced" in done.stdout + done.stderr
+    plan = scene.daemon.command("switch", "bud", "--to", "standby-1", "--dry-run")
+    assert plan.returncode == 1
+    for word in ("refused", "4. promote standby-1", "guard mode", "guard quorum"):
+        assert word in plan.stdout + plan.stderr, plan.stdout + plan.stderr
     assert scene.primary.writable() and not scene.standbys[0].writable()
     assert scene.daemon.command("switch", "nowhere").returncode == 1
 
@@ -323,96 +431,9 @@ def test_pause_holds_and_survives_a_restart(place):
     assert scene.daemon.status()["automation"] == "paused"
     scene.daemon.restart()
     assert scene.daemon.status()["automation"] == "paused"
-    scene.daemon.wait_route("primary")
-    time.sleep(2.5)
+    wait_ready(scene)
     scene.primary.kill9_all()
     time.sleep(5)
     assert not scene.standbys[0].writable()
     assert scene.daemon.command("resume").returncode == 0
     scene.daemon.wait_route("standby-1")
-
-
-# --- it dies half-way --------------------------------------------------------------------------
-
-def fault_points(prefix):
-    """Every place that is named in the code, so that a new one is tested too."""
-    names = set()
-    for file in glob.glob(os.path.join(REPOSITORY, "daemon/actions/*.cpp")):
-        with open(file, encoding="utf-8") as text:
-            names.update(re.findall(r'POINTSMAN_FAULT_POINT\("([^"]+)"\)', text.read()))
-    return sorted(name for name in names if name.startswith(prefix))
-
-
-def die_at(scene, point, act):
-    """The daemon with this fault point, until it has died of `act` (or has gone past it)."""
-    scene.daemon.stop()
-    scene.daemon.env["POINTSMAN_FAULT"] = point
-    scene.daemon.start()
-    try:
-        scene.daemon.wait_route("primary")
-        time.sleep(2.5)
-    except OSError:
-        pass   # died already, of writing its own header over the first targets file
-    early = not scene.daemon.process.running()
-    if early:
-        del scene.daemon.env["POINTSMAN_FAULT"]
-        scene.daemon.start()
-        scene.daemon.wait_route("primary")
-        time.sleep(2.5)
-    act()
-    if early:
-        return True
-    died = True
-    try:
-        wait_for(lambda: not scene.daemon.process.running(), 12)
-    except TimeoutError:
-        died = False
-    del scene.daemon.env["POINTSMAN_FAULT"]
-    if died:
-        scene.daemon.start()
-    return died
-
-
-def is_settled(scene):
-    """Nothing of ours is left on the pooler."""
-    database = next(row for row in scene.pooler.console("SHOW DATABASES") if row["name"] == "bud")
-    retry = next(row["value"] for row in scene.pooler.console("SHOW CONFIG")
-                 if row["key"] == "server_login_retry")
-    return int(database["paused"]) == 0 and float(retry) == 15
-
-
-@pytest.mark.parametrize("point", [*fault_points("promote."), *fault_points("pgbouncer.")])
-def test_killed_in_the_middle_of_a_failover_the_next_start_converges(place, point):
-    scene = drive(place)
-    died = die_at(scene, point, scene.primary.kill9_all)
-    scene.daemon.wait_route("standby-1", limit=40)
-    assert scene.standbys[0].timeline() == 2   # promoted once
-    wait_for(lambda: is_settled(scene), 15, why="nothing of ours is left on the pooler")
-    print(f"{point}: {'died there' if died else 'is not on this way'}")
-
-
-@pytest.mark.parametrize("point", fault_points("switchover."))
-def test_killed_in_the_middle_of_a_planned_switch_the_next_start_converges(place, point):
-    scene = drive(place)
-    scene.config["routes"]["bud"].update({"demote": demote_hook(scene.primary),
-                                          "undemote": undemote_hook(scene.primary)})
-    configure(scene)
-    writer = scene.add_writer()
-    asked = threading.Thread(target=lambda: scene.daemon.command("switch", "bud", "--to", "standby-1"),
-                             daemon=True)
-    died = die_at(scene, point, asked.start)
-    asked.join(40)
-
-    def settled():
-        # None while the start still looks at what was left half done.
-        route = scene.daemon.status()["routes"].get("bud")
-        return route and route["in_effect"] and route["targets"][0] in ("primary", "standby-1") and route
-    route = wait_for(settled, 40, why="it converges:\n" + scene.daemon.log())
-    after = time.monotonic()
-    wait_for(lambda: writer.first_good_after(after), 15, why="writes go on:\n" + scene.daemon.log())
-    server = scene.primary if route["targets"] == ["primary"] else scene.standbys[0]
-    assert server.writable()
-    assert server.timeline() <= 2
-    writer.stop()
-    assert writer.missing(server) == []
-    print(f"{point}: {'died there' if died else 'is not on this way'}, then on {route['targets'][0]}")

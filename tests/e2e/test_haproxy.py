@@ -1,6 +1,7 @@
 """A Redis master behind HAProxy: the application's writes follow it, and what HAProxy forgets comes back."""
 import time
 
+import pytest
 import redis
 
 from process import wait_for
@@ -48,20 +49,32 @@ def test_sessions_on_a_frozen_master_are_cut(place):
     scene.master.process.thaw()
 
 
-def test_pointsman_promotes_the_replica_of_a_dead_master(place):
+@pytest.mark.parametrize("how", ["kill9", "freeze"])
+def test_pointsman_promotes_the_replica_of_a_dead_or_frozen_master(place, how):
     scene = RedisScene(place, replicas=2, promote={"when": ["master_dead", "master_frozen"],
                                                    "sole_promoter": True})
     writer = scene.add_writer()
     killed = time.monotonic()
-    scene.master.process.kill9()
-    came_back = writer.wait_good_after(killed + 0.5, 20)
-    assert came_back - killed < 8, scene.daemon.log()
+    if how == "kill9":
+        scene.master.process.kill9()
+    else:
+        scene.master.process.freeze()
+    came_back = writer.wait_good_after(killed + 0.5, 30)
+    assert came_back - killed < 12, scene.daemon.log()
     name = wait_for(lambda: next((one for one in ("redis-b", "redis-c")
                                   if scene.daemon.route("cache")["targets"] == [one]), None), 10)
-    assert_follows(scene, writer, name, killed)
+    assert_follows(scene, writer, name, killed, within=12)
     other = scene.replicas[1 if name == "redis-b" else 0]
     wait_for(lambda: client(other).info("replication")["master_port"] == scene.servers[name].port,
              10, why="the other replica follows the new master")
+    # The old master comes back as one, and is made to follow: nobody can write there.
+    if how == "kill9":
+        scene.master.start()
+    else:
+        scene.master.process.thaw()
+    wait_for(lambda: client(scene.master).info("replication").get("master_port") ==
+             scene.servers[name].port, 20, why="the old master follows the new one")
+    assert scene.daemon.wait_route(name, "cache")["targets"] == [name]
 
 
 def test_a_reload_of_haproxy_does_not_bring_the_old_master_back(place):

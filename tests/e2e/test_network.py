@@ -7,7 +7,7 @@ import pytest
 from network import Network
 from process import wait_for
 from scene import Scene
-from test_drive import PROMOTE, TUNED, configure
+from test_drive import HOLD_DOWN, PROMOTE, TUNED, configure, wait_ready
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ne
 def drive_apart(place, standbys=1):
     network = Network(place, standbys + 1)
     scene = Scene(place, standbys=standbys, defaults=TUNED, start=False, network=network)
-    scene.config["routes"]["bud"].update({"promote": PROMOTE, "hold_down": "2s"})
+    scene.config["routes"]["bud"].update({"promote": PROMOTE, "hold_down": HOLD_DOWN})
     configure(scene)
     scene.start()
-    time.sleep(2.5)
+    wait_ready(scene)
     return scene, network
 
 

@@ -110,12 +110,13 @@ class Daemon:
         wanted = sorted(targets if isinstance(targets, (list, tuple)) else [targets])
 
         def there():
-            found = self.route(name)
-            return found if found["in_effect"] and sorted(found["targets"]) == wanted else None
+            # None while the start still looks at what was left half done.
+            found = self.status()["routes"].get(name)
+            return found if found and found["in_effect"] and sorted(found["targets"]) == wanted else None
         try:
             return wait_for(there, limit, 0.05)
         except TimeoutError:
-            now = json.dumps(self.route(name), indent=1)
+            now = json.dumps(self.status()["routes"].get(name), indent=1)
             raise TimeoutError(f"route {name} is not in effect on {wanted} after {limit} s: {now}\n"
                                + self.process.output(30)) from None
 

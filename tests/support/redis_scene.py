@@ -1,6 +1,7 @@
 """A Redis master with replicas behind HAProxy, an application that writes through it, and pointsman."""
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -50,6 +51,13 @@ backend redis
 
     def _ready(self):
         return "Loading success" in self.process.output() and os.path.exists(self.socket)
+
+    def ask(self, command):
+        """Of the runtime API."""
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(self.socket)
+            one.sendall(command.encode() + b"\n")
+            return b"".join(iter(lambda: one.recv(65536), b"")).decode()
 
     def reload(self):
         """A new worker with the configuration as it stands."""

@@ -1,36 +1,12 @@
 """Recovery ladders against real components: what heals, what does not, and who is told."""
-import http.server
-import json
 import os
-import threading
 
 from daemon import Daemon
-from place import free_port
 from process import wait_for
+from receiver import Receiver
 from servers import Redis
 
 QUICK = {"interval": "1s", "fast_interval": "200ms", "timeout": "500ms", "rise": 2, "fall": 3}
-
-
-class Receiver:
-    """A webhook's other end; keeps what it was sent."""
-
-    def __init__(self, place):
-        self.sent = []
-        kept = self.sent
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):   # pylint: disable=invalid-name
-                kept.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):   # pylint: disable=arguments-differ
-                pass
-        self.port = free_port()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        place.at_end(self.server.shutdown)
 
 
 def ladder_of(place, redis, steps, receiver):
@@ -41,7 +17,7 @@ def ladder_of(place, redis, steps, receiver):
         "recovery": {"cache": {"when": {"service": "cache", "state": "unhealthy", "for": "1s"},
                                "steps": steps, "verify_within": "4s", "retry_after": "1s",
                                "exhausted": {"escalate": "oncall"}, "limits": {"cooldown": "10m"}}},
-        "notify": {"oncall": {"type": "webhook", "url": f"http://127.0.0.1:{receiver.port}/"}}})
+        "notify": {"oncall": {"type": "webhook", "url": receiver.url()}}})
 
 
 def test_a_flag_is_set_the_command_heals_and_the_flag_goes(place):

@@ -51,8 +51,9 @@ def config(**more_probes):
                      "beside": {"members": beside, "critical": False}}}, indent=1) + "\n"
 
 
-# libpam-systemd provides the logind that polkitd depends on: debootstrap picks no providers itself.
-SYSTEM = {"systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd"}
+# libpam-systemd provides the logind that polkitd depends on: debootstrap picks no providers itself. Python runs the
+# example's `scale` (test_guide_memory.py).
+SYSTEM = {"systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "python3"}
 
 
 class Machine(Container):

@@ -157,7 +157,7 @@ std::string ladders(const json::value& status, WallTime now, const Style& style)
                {phase, Tone::warning},
                {age_member(ladder, "since", now)},
                {step.empty() ? "-"
-                             : fmt::format("{} of {}: {}", integer_member(ladder, "step") + 1,
+                             : fmt::format("{} of {}: {}", integer_member(ladder, "step"),
                                            integer_member(ladder, "steps"), step)},
                {until ? "in " + short_duration(*until - now) : "-"}});
     if (const auto id = integer_member(ladder, "approval"); id > 0) {

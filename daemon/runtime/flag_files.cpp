@@ -31,6 +31,17 @@ Status FlagFiles::write(const WriteFlag& flag) const {
   return Nothing{};
 }
 
+std::vector<std::string> FlagFiles::forget_all_but(const std::set<std::string>& remembered) const {
+  std::vector<std::string> forgotten;
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, ec)) {
+    const std::string name = entry.path().filename().string();
+    if (!remembered.contains(name)) forgotten.push_back(name);
+  }
+  for (const std::string& name : forgotten) std::filesystem::remove(folder_ / name, ec);
+  return forgotten;
+}
+
 bool FlagFiles::is_set(const std::string& name) const {
   std::error_code ec;
   return std::filesystem::exists(folder_ / name, ec);

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "policies/model/effect.hpp"
 #include "policies/model/result.hpp"
@@ -19,6 +21,9 @@ class FlagFiles {
 
   Status write(const WriteFlag& flag) const;
   bool is_set(const std::string& name) const;
+  /// At a start: removes, and names, the files of flags that nobody remembers. A kill between a
+  /// file and its record leaves one, and nothing would ever clear it.
+  std::vector<std::string> forget_all_but(const std::set<std::string>& remembered) const;
 
  private:
   std::filesystem::path folder_;

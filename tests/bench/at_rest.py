@@ -4,7 +4,10 @@
 A primary and two standbys, two Redis, two TLS endpoints with verified certificates, the application's
 /health, disk, memory and cpu, a route for writes and one for reads, at the reference's intervals.
 
-    tests/bench/at_rest.py [--seconds 60]
+Counted are the daemon and its mount worker. Not the looks at disks, whose processes end with them: 0.75 ms
+of processor time each (perf stat -p of the worker), 0.015 % of a core at 5 s.
+
+    tests/bench/at_rest.py [--seconds 60] [--runs 1]
 
 Bounds (issue 2): at most 0.1 % of a core, 8 MiB anonymous, 16 MiB proportional. Exit 1 if missed.
 """
@@ -53,12 +56,8 @@ def reference(place):
     return scene
 
 
-def main():
-    exit_on_signals()
-    options = argparse.ArgumentParser(description=__doc__,
-                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--seconds", type=float, default=60)
-    seconds = options.parse_args().seconds
+def measure(seconds):
+    """[(what, value, bound)] of one run; all processes of the daemon together."""
     with Place("bench") as place:
         scene = reference(place)
         daemon = scene.start().daemon
@@ -66,20 +65,31 @@ def main():
             wait_for(lambda one=probe: daemon.probe(one)["state"] in ("healthy", "degraded"), 60, 0.2,
                      f"{probe} is up")
         time.sleep(35)   # every probe has run, the kept sessions stand, the caches are warm
-        pid = daemon.process.pid
-        used, begun = cpu_seconds(pid), time.monotonic()
+        pids = daemon.process.members()   # it and its mount worker
+        used, begun = sum(map(cpu_seconds, pids)), time.monotonic()
         time.sleep(seconds)
-        core = (cpu_seconds(pid) - used) / (time.monotonic() - begun) * 100
-        memory = memory_kib(pid)
-        threads = thread_count(pid)
-    anonymous, pss, rss = (memory[name] / 1024 for name in ("Anonymous", "Pss", "Rss"))
-    print(f"at rest over {seconds:.0f} s, reference configuration, {threads} threads")
-    rows = [("% of a core", core, 0.1), ("MiB anonymous", anonymous, 8.0), ("MiB proportional", pss, 16.0)]
-    for name, value, bound in rows:
-        print(f"  {name:<17} {value:>8.3f}   bound {bound:>5}   ratio {value / bound:.2f}"
-              + ("" if value <= bound else "   MISSED"))
-    print(f"  {'MiB resident':<17} {rss:>8.3f}")
-    return 0 if all(value <= bound for _, value, bound in rows) else 1
+        core = (sum(map(cpu_seconds, pids)) - used) / (time.monotonic() - begun) * 100
+        memory = [memory_kib(pid) for pid in pids]
+        print(f"{len(pids)} processes, {thread_count(pids[0])} threads in the daemon")
+    anonymous, pss = (sum(one[name] for one in memory) / 1024 for name in ("Anonymous", "Pss"))
+    return [("% of a core", core, 0.1), ("MiB anonymous", anonymous, 8.0), ("MiB proportional", pss, 16.0)]
+
+
+def main():
+    exit_on_signals()
+    options = argparse.ArgumentParser(description=__doc__,
+                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--runs", type=int, default=1)
+    given = options.parse_args()
+    good = True
+    print(f"at rest over {given.seconds:.0f} s, reference configuration")
+    for _ in range(given.runs):
+        for name, value, bound in measure(given.seconds):
+            good = good and value <= bound
+            print(f"  {name:<17} {value:>8.3f}   bound {bound:>5}   ratio {value / bound:.2f}"
+                  + ("" if value <= bound else "   MISSED"), flush=True)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Both servers stand at once and are measured in turn, so that whatever else the m
 Kept connections, and one connection for each request. Beside the rate, which depends on what is left
 of the machine, the processor time that a request costs the server is printed: that one hardly does.
 
-    tests/bench/http_serve.py [--seconds 4] [--rounds 5] [--build FOLDER]
+    tests/bench/http_serve.py [--seconds 4] [--runs 5] [--build FOLDER]
 
 The server is bin/bench_health_server of the build folder; or, with POINTSMAN_BIN, that daemon with the
 configuration in POINTSMAN_CONFIG (its /health must be on 127.0.0.1:POINTSMAN_PORT).
@@ -125,9 +125,10 @@ def measure(server, seconds, close):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(description=__doc__,
+                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=int, default=4)
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--runs", type=int, default=5)
     options.add_argument("--build", default=os.path.join(ROOT, "build", "ci"))
     options = options.parse_args()
 
@@ -140,8 +141,8 @@ def main():
             servers.append(start_nginx(folder))
             for close in (False, True):
                 rows = {server.name: [] for server in servers}
-                for round_number in range(options.rounds):
-                    order = servers if round_number % 2 == 0 else servers[::-1]
+                for number in range(options.runs):
+                    order = servers if number % 2 == 0 else servers[::-1]
                     for server in order:
                         rows[server.name].append(measure(server, options.seconds, close))
                 met = report(rows, close) and met

@@ -2,10 +2,10 @@
 """What an HTTP probe costs, beside HAProxy's `option httpchk, inter 1s` on the same targets.
 
 1,000 and 100 probes a second of an nginx on loopback, a new connection each, HAProxy and pointsman in
-turn, twice; processor time per check that nginx saw, and resident memory. Then five targets that accept
+turn, --runs times; processor time per check that nginx saw, and resident memory. Then five targets that accept
 and never answer are added, and the others' samples are counted and timed with and without them.
 
-    tests/bench/probe_cost.py [--seconds 15]
+    tests/bench/probe_cost.py [--seconds 15] [--runs 2]
 
 Bounds (issue 2): at 1,000 at most 1.5 times HAProxy's time and 24 MiB; at 100 less than half of it; those
 that never answer slow none. Exit 1 if missed.
@@ -71,14 +71,14 @@ def cost(process, nginx, seconds):
     return used / checks * 1e6, checks / took, memory_kib(process.pid)["Rss"]
 
 
-def compare(place, nginx, count, seconds):
+def compare(place, nginx, count, given):
     found = {"HAProxy": [], "pointsman": []}
-    for _ in range(2):
+    for _ in range(given.runs):
         process = haproxy(place, nginx, count)
-        found["HAProxy"].append(cost(process, nginx, seconds))
+        found["HAProxy"].append(cost(process, nginx, given.seconds))
         process.kill9()
         daemon = pointsman(place, nginx, count)
-        found["pointsman"].append(cost(daemon.process, nginx, seconds))
+        found["pointsman"].append(cost(daemon.process, nginx, given.seconds))
         daemon.process.kill9()
     print(f"\n{count} HTTP probes at 1 s")
     print(f"{'':>10} {'µs a check':>12} {'checks a s':>11} {'resident MiB':>13}")
@@ -138,12 +138,13 @@ def main():
     options = argparse.ArgumentParser(description=__doc__,
                                       formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=15)
-    seconds = options.parse_args().seconds
+    options.add_argument("--runs", type=int, default=2)
+    given = options.parse_args()
     with Place("bench") as place:
         nginx = Nginx(place, ports=PORTS)
-        many, resident = compare(place, nginx, 1000, seconds)
-        few, _ = compare(place, nginx, 100, seconds)
-        unslowed = slowed(place, nginx, seconds)
+        many, resident = compare(place, nginx, 1000, given)
+        few, _ = compare(place, nginx, 100, given)
+        unslowed = slowed(place, nginx, given.seconds)
     verdicts = [(many <= 1.5, f"1,000 probes: {many:.2f} of HAProxy's time (at most 1.5)"),
                 (resident <= 24, f"1,000 probes: {resident:.1f} MiB resident (at most 24)"),
                 (few < 0.5, f"100 probes: {few:.2f} of HAProxy's time (less than 0.5)"),

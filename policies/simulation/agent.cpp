@@ -113,6 +113,11 @@ void Agent::start() {
   give(memory);
 }
 
+void Agent::start_if_dead() {
+  dies_after_.reset();
+  if (!engine_) start();
+}
+
 void Agent::kill() {
   ++life_;
   engine_.reset();
@@ -189,7 +194,6 @@ void Agent::answer(Duration delay, Event event) {
 
 void Agent::give(const Event& event) {
   if (watch_) watch_(Entry{scene_.now, name(), local(), event});
-  if (const auto* finished = std::get_if<ActionFinished>(&event)) intents_.erase(finished->id);
   Decision decision = engine_->step(local(), event);
   wanted_ = decision.wake_at;
   for (Effect& effect : decision.effects) {
@@ -202,6 +206,8 @@ void Agent::give(const Event& event) {
     died();
     return;
   }
+  // An outcome is kept together with what came of it.
+  if (const auto* finished = std::get_if<ActionFinished>(&event)) intents_.erase(finished->id);
 }
 
 std::shared_ptr<const Snapshot> Agent::snapshot() const {

@@ -41,6 +41,8 @@ class Agent {
   Agent(Scene& scene, const Watch& watch, AgentSetup setup);
 
   void start();
+  /// One that lives is spared the death that kill_after still has in store for it.
+  void start_if_dead();
   void kill();
   void kill_after(int effects, std::optional<Duration> back_after);
   void fail_clock(const ClockFails& fails);

@@ -107,6 +107,7 @@ struct AgentKilled {
   int after_effects = 0;  ///< 0: now; else in the middle of a step, once so many were begun
   friend bool operator==(const AgentKilled&, const AgentKilled&) = default;
 };
+/// Of one that lives: no kill is in store for it any more.
 struct AgentStarted {
   std::string agent;
   friend bool operator==(const AgentStarted&, const AgentStarted&) = default;

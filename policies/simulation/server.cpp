@@ -234,7 +234,7 @@ void Servers::become(const ProbeName& name, Becomes state, const std::optional<F
       server.liveness = Liveness::saturated;
       return;
     case Becomes::read_only:
-      server.read_only = true;
+      server.read_only = server.kind == ProbeKind::postgres;
       return;
     case Becomes::writable:
       server.read_only = false;

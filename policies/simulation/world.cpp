@@ -103,7 +103,7 @@ void World::change(const AgentKilled& change) {
 
 void World::change(const AgentStarted& change) {
   Agent* agent = find(change.agent);
-  if (agent && !agent->alive()) agent->start();
+  if (agent) agent->start_if_dead();
 }
 
 void World::change(const ClockFails& change) {

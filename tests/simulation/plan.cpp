@@ -66,8 +66,8 @@ class Planner {
                                          Becomes::primary,  Becomes::standby};
     const Becomes fault = faults[random_.below(std::size(faults))];
     ProbeName name = server();
-    if (fault == Becomes::foreign && random_.chance(70))
-      name = ProbeName(server_names(recipe_).back());
+    // The last one alone: were all of them foreign, nothing of the cluster would be left.
+    if (fault == Becomes::foreign) name = ProbeName(server_names(recipe_).back());
     // Somebody else promotes when the primary has died; seldom while it lives.
     if (fault == Becomes::primary && random_.chance(80)) {
       add(at, TargetBecomes{ProbeName(server_names(recipe_).front()), Becomes::down});

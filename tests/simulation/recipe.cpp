@@ -183,7 +183,7 @@ Recipe random_recipe(Random& random) {
   r.after_promote = random.chance(80) ? 1 : 0;
   r.demote = random.chance(50) ? 1 : 0;
   r.when_frozen = random.chance(80) ? 1 : 0;
-  r.max_lag = one_of<3>(random, {0, 100'000, 1'000'000});
+  r.max_lag = one_of<3>(random, {50'000, 200'000, 1'000'000});
   r.promote_timeout = one_of<2>(random, {5, 20});
   r.write_rate = one_of<3>(random, {1'000, 20'000, 100'000});
   r.receiver_timeout = one_of<3>(random, {5, 5, 60});

@@ -111,7 +111,7 @@ std::uint64_t record_month(Store& store, const std::shared_ptr<const PolicySet>&
   }
   to.add(recorder.flush());
   to.flush();
-  std::printf("%zu writes of rows\n", to.rows);
+  std::printf("%zu rows written\n", to.rows);
   return samples;
 }
 
@@ -130,8 +130,10 @@ int main() {
     Store store(file);
     std::vector<std::string> notices;
     if (store.open(wall_now(), notices)) return 1;
-    std::printf("%llu samples recorded\n",
-                static_cast<unsigned long long>(record_month(store, policy)));
+    const MonoTime began = mono_now();
+    const std::uint64_t samples = record_month(store, policy);
+    std::printf("recorded in %.2f s: %llu samples\n", seconds_since(began),
+                static_cast<unsigned long long>(samples));
   }
   std::printf("%.1f MB of journal.db\n",
               static_cast<double>(std::filesystem::file_size(file)) / 1e6);

@@ -170,3 +170,43 @@ TEST_CASE("evidence: a thousand members are an entry each, up to a limit that is
   CHECK(evidence.size() <= 2 * evidence_probes + 1);
   CHECK(value_of(evidence, "left out") == "984 probes");
 }
+
+TEST_CASE("a thousand and more incidents: the newest are kept, the open ones always, all bounded") {
+  constexpr int parts = 100, turns = 12;
+  World w;
+  PolicySet set;
+  for (int i = 0; i < parts; ++i) {
+    const ProbeName name("p" + std::to_string(i));
+    set.probes[name] = probe_policy(name.text, ProbeKind::tcp);
+    ServicePolicy service;
+    service.name = ServiceName("s" + std::to_string(i));
+    service.members = {name};
+    set.services[service.name] = service;
+  }
+  w.load(set);
+  w.pass_time(20s);
+  const auto all_answer = [&w](const Finding& finding) {
+    for (auto& [name, answer] : w.answers) {
+      if (name.text != "p0") answer = finding;
+    }
+    w.pass_time(30s);
+  };
+  w.answers[ProbeName("p0")] = fail(Reason::connect_refused);
+  for (int turn = 0; turn < turns; ++turn) {
+    all_answer(fail(Reason::connect_refused));
+    CHECK(w.see()->incidents_open == parts);
+    all_answer(pass());
+    CHECK(w.see()->incidents_open == 1);
+  }
+  const auto seen = w.see();
+  CHECK(w.incidents.size() == (parts - 1) * turns + 1);  // all were stored
+  CHECK(seen->incidents.size() == incidents_kept);
+  CHECK(seen->incidents.begin()->second->state == IncidentState::open);  // the first of all
+  CHECK(seen->incidents.rbegin()->first == w.incidents.rbegin()->first);
+  std::size_t most = 0;
+  for (const auto& [id, story] : seen->incidents) most = std::max(most, evidence_bytes(*story));
+  CHECK(most > 0);
+  CHECK(most < 4'000);
+  // A snapshot shares the stories.
+  CHECK(seen->incidents.rbegin()->second == w.see()->incidents.rbegin()->second);
+}

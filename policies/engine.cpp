@@ -33,10 +33,12 @@ Decision Engine::step(MonoTime now, const Event& event) {
   std::visit([this](const auto& e) { on(e); }, event);
   if (now_ >= housekeeping_at_) keep_house();
   run_due();
+  const bool states_changed = services_dirty_;
   if (services_dirty_) update_services();
   take_ended_steps();
   run_ladders();
-  close_service_incidents();
+  // An incident ends when a state has changed, or when a ladder lets go of it.
+  if (states_changed || !policy_->recovery.empty()) close_service_incidents();
   if (services_dirty_) update_services();  // a ladder may have set a flag, or drained
   store_incidents();
   ++generation_;

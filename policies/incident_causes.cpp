@@ -25,6 +25,11 @@ int rank(const Member& part) {
   return std::holds_alternative<ServiceName>(part) ? 1 : 2;
 }
 
+bool has_member(const Incident& incident, const std::string& part) {
+  const auto& members = incident.members;
+  return std::find(members.begin(), members.end(), part) != members.end();
+}
+
 std::vector<Member> failing_members(const CauseView& view, const ServicePolicy& service) {
   std::vector<Member> failing;
   for (const Member& member : service.members) {
@@ -156,27 +161,32 @@ void cover_services(MonoTime now, const CauseView& view, const std::vector<Servi
     // What fails only now by the same cause is shown with it.
     if (book.find(id)->subject != name.text) continue;
     for (const Member& member : failing_members(view, view.policy.services.at(name))) {
-      if (!covering(book, to_text(member))) book.join(id, to_text(member));
+      const std::string part = to_text(member);
+      // Its own incident first: among a thousand the others take a while to look through.
+      if (!has_member(*book.find(id), part) && !covering(book, part)) book.join(id, part);
     }
   }
 }
 
 void close_recovered(MonoTime now, const CauseView& view,
                      const std::function<bool(IncidentId)>& held, IncidentBook& book) {
-  const auto subjects = book.open_subjects();  // a copy: closing changes the list
-  for (const auto& [subject, id] : subjects) {
+  std::vector<std::pair<IncidentId, std::optional<State>>> over;  // closing changes the list
+  for (const auto& [subject, id] : book.open_subjects()) {
     const auto part = part_named(view.policy, subject);
     if (part && std::holds_alternative<RouteName>(*part)) continue;
-    if (!part) {
+    const auto state = part ? std::optional(view.state_of(*part)) : std::nullopt;
+    const bool stays = state && (state == State::unknown || state == State::unhealthy || held(id));
+    if (!stays) over.emplace_back(id, state);
+  }
+  for (const auto& [id, state] : over) {
+    const std::string subject = book.find(id)->subject;
+    if (!state) {
       book.note(id, now, "closed: " + subject + " is no longer configured", {});
-      book.close(id, now);
-      continue;
+    } else {
+      book.mark(id, Mark::verified, now);
+      book.note(id, now, subject + " is " + std::string(to_text(*state)) + " again", {});
+      book.ask_nothing(id);
     }
-    const State state = view.state_of(*part);
-    if (state == State::unknown || state == State::unhealthy || held(id)) continue;
-    book.mark(id, Mark::verified, now);
-    book.note(id, now, subject + " is " + std::string(to_text(state)) + " again", {});
-    book.ask_nothing(id);
     book.close(id, now);
   }
 }

@@ -109,6 +109,7 @@ class App {
  private:
   bool listen();
   void start_engine(const JournalMemory& memory);
+  void forget_stray_flags(const MemoryRestored& restored);
   void restore_outbox(const JournalMemory& memory);
   void run_effect(const Effect& effect);
   void operator()(const RunProbe& effect) { probes_.run(effect.probe); }
@@ -268,12 +269,22 @@ void App::restore_outbox(const JournalMemory& memory) {
   notifiers_.reconcile(open);
 }
 
+void App::forget_stray_flags(const MemoryRestored& restored) {
+  std::set<std::string> known;
+  for (const FlagMemory& flag : restored.flags) known.insert(flag.flag.text);
+  for (const std::string& name : flag_files_.forget_all_but(known)) {
+    log_warn("flag " + name + " is cleared: its file was there, but no record of who set it");
+  }
+}
+
 void App::start_engine(const JournalMemory& memory) {
   if (stopping_) return;
   probes_.load(*config_.policy, config_.probes);
   engine_started_ = true;
   loop_.give(PolicyLoaded{config_.policy});
-  loop_.give(remembered(memory));
+  MemoryRestored restored = remembered(memory);
+  forget_stray_flags(restored);
+  loop_.give(std::move(restored));
   restore_outbox(memory);
 }
 
@@ -425,7 +436,7 @@ asio::awaitable<void> App::async_test_notifier(NotifierName name, CommandCallbac
   const Result<std::string> told = co_await notifiers_.async_test(std::move(name));
   boost::json::object body;
   if (told.ok()) {
-    body["result"] = told.value();
+    body["message"] = told.value();
   } else {
     body["error"] = told.error().message;
   }

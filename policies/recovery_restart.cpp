@@ -12,6 +12,10 @@ std::optional<LadderPhase> phase_of(const std::string& word) {
   return std::nullopt;
 }
 
+bool is_repeatable(StepKind kind) {
+  return kind == StepKind::set_flag || kind == StepKind::clear_flag || kind == StepKind::drain;
+}
+
 }  // namespace
 
 void LadderKeeper::reload(const LadderContext& context, LadderPolicy policy) {
@@ -85,6 +89,11 @@ void LadderKeeper::resume(const LadderContext& context, const LadderMemory& memo
   if (step_ < steps()) last_words_ = describe(step());
   switch (phase_) {
     case LadderPhase::step:
+      // Whether the flag was set before the kill is not known; setting it twice is the same.
+      if (is_repeatable(step().kind)) {
+        go_on(context, Duration::zero(), "begun anew after a start: " + step_words());
+        break;
+      }
       write_attempt(context, ActionOutcome::unknown, "the daemon ended while it was under way");
       begin_verifying(context, step_words() +
                                    ": unknown, the daemon ended while it was under way; it is "

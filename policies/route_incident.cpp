@@ -37,6 +37,14 @@ IncidentId RouteKeeper::ensure_incident(const RouteContext& context) {
   return incident_;
 }
 
+/// Reads fail with the writes: replicas that receive nothing fall behind. One cause, one incident.
+bool RouteKeeper::join_fallback(const RouteContext& context) const {
+  const bool both = context.fallback && context.fallback->state() == State::unhealthy &&
+                    context.fallback->incident_ != IncidentId{};
+  if (both) context.incidents.join(context.fallback->incident_, to_text(Member{policy_.name}));
+  return both;
+}
+
 void RouteKeeper::adopt_incident(const IncidentBook& incidents) {
   const std::string subject = to_text(Member{policy_.name});
   if (const auto open = incidents.find_open(subject)) {
@@ -77,6 +85,7 @@ void RouteKeeper::follow_incident(const RouteContext& context, const TargetFacts
                        facts->target != TargetFact::serving &&
                        facts->target != TargetFact::unseen && facts->trust == TrustFact::trusted;
   const bool split = diagnosis_ && diagnosis_->id == "split_brain";
+  if (incident_ == IncidentId{} && down && join_fallback(context)) return;
   if (incident_ == IncidentId{} && (down || settled || split)) {
     ensure_incident(context);
     context.incidents.note(incident_, context.now, std::string(diagnosis()) + ": " + why_,
@@ -89,7 +98,9 @@ void RouteKeeper::follow_incident(const RouteContext& context, const TargetFacts
     mark(context, Mark::diagnosed, context.now);
     context.incidents.set_cause(incident_, context.now, std::string(diagnosis()), why_);
   }
-  if (diagnosis_ && needs_a_person(diagnosis_->id) && (down || settled || split)) {
+  // What a ladder asks, having tried all, says more.
+  const bool asks = context.incidents.find(incident_)->asked.empty();
+  if (asks && diagnosis_ && needs_a_person(diagnosis_->id) && (down || settled || split)) {
     context.incidents.needs_human(incident_, why_);
   }
   const bool well = state_ == State::healthy || state_ == State::degraded;

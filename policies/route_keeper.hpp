@@ -230,6 +230,7 @@ class RouteKeeper {
   // route_incident.cpp
   void follow_incident(const RouteContext& context, const TargetFacts* facts);
   IncidentId ensure_incident(const RouteContext& context);
+  bool join_fallback(const RouteContext& context) const;
   void mark(const RouteContext& context, Mark mark, MonoTime at);
   void mark_arrival(const RouteContext& context, const ActionFinished& finished);
   void settle_rpo(const RouteContext& context, std::optional<std::uint64_t> promotion_lsn);

@@ -142,11 +142,10 @@ class Bud:
 
     def mend(self):
         """All as it was made, for the next test."""
-        for server in [self.primary, *self.replicas]:
-            if server.process.running():
-                server.thaw_all()
-            else:
-                server.start()
+        if not self.primary.process.running():
+            self.primary.start()
+            self.pooler.stop()   # it remembers for 15 s that it could not log in
+            self.pooler.start()
         for server in self.caches:
             server.process.thaw()
             self.client(server).config_set("maxclients", 10000)

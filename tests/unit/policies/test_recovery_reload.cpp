@@ -76,6 +76,20 @@ TEST_CASE("ladder: killed in a step, it is looked whether it helped, and it is n
   }
 }
 
+TEST_CASE("ladder: killed while it sets its flag, it sets it again: twice is the same") {
+  LadderPolicy ladder = database_ladder();
+  ladder.steps = {step_of(StepKind::set_flag, "maintenance_page")};
+  LadderWorld w({ladder});
+  w.trigger();
+  REQUIRE(w.steps.size() == 1);
+  w.restart();
+  w.see(State::unhealthy);
+  w.pass(20s);
+  REQUIRE(w.steps.size() == 2);
+  CHECK(w.steps[1].step == 0);
+  CHECK(w.incident()->attempts.empty());
+}
+
 TEST_CASE("ladder: killed while it waits for the next step, and when it is exhausted") {
   LadderWorld w;
   w.trigger();

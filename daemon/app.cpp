@@ -504,6 +504,7 @@ ShellView App::shell_view() const {
 }  // namespace
 
 int run_daemon(const std::filesystem::path& config_file) {
+  std::signal(SIGHUP, SIG_IGN);  // until App waits for it: the file is being read anyhow
   auto loaded = load_config(config_file);
   if (const auto* failure = std::get_if<LoadFailure>(&loaded)) {
     print_diagnostics(failure->errors, false);

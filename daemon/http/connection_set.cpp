@@ -20,7 +20,7 @@ void ConnectionSet::touch(Connection& connection) {
 }
 
 bool ConnectionSet::make_room(MonoTime now, const std::function<void()>& on_room) {
-  if (open_.size() < static_cast<std::size_t>(limit_)) return true;
+  if (!is_full()) return true;
   if (now - open_.front().active() >= quiet_) {
     open_.front().close();
     return true;

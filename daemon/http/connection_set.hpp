@@ -33,6 +33,7 @@ class ConnectionSet {
   void finish_all();
   void close_all();
   bool empty() const { return open_.empty(); }
+  bool is_full() const { return open_.size() >= static_cast<std::size_t>(limit_); }
   std::size_t size() const { return open_.size(); }
 
  private:

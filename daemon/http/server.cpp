@@ -60,8 +60,10 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   void arm() {
     if (armed || (state->idle() && state->answers.idle())) return;
     armed = true;
-    timer.expires_after(on_closed ? std::min(state->limits.sweep, closing_sweep)
-                                  : state->limits.sweep);
+    Duration next = state->limits.sweep;
+    if (state->full()) next = std::min(next, state->limits.quiet);
+    if (on_closed) next = std::min(next, closing_sweep);
+    timer.expires_after(next);
     timer.async_wait([self = weak_from_this()](const error_code& error) {
       if (const auto impl = self.lock(); impl && !error) impl->sweep();
     });

@@ -26,6 +26,7 @@ struct ServerState {
   ServerState& operator=(const ServerState&) = delete;
 
   bool idle() const { return tcp.empty() && control.empty() && agent.empty(); }
+  bool full() const { return tcp.is_full() || control.is_full() || agent.is_full(); }
 
   asio::io_context& io;
   HttpSource source;

@@ -29,7 +29,7 @@ struct HttpLimits {
   Duration linger{std::chrono::seconds{1}};           ///< reading on, so that our answer arrives
   Duration drain{std::chrono::seconds{2}};            ///< close() waits so long for open answers
   Duration sweep{std::chrono::seconds{1}};            ///< how often deadlines are looked at
-  Duration quiet{std::chrono::seconds{1}};  ///< when full, one silent for this long makes room
+  Duration quiet{std::chrono::milliseconds{250}};     ///< when full, one so long silent makes room
   Duration accept_backoff{std::chrono::milliseconds{100}};  ///< after "too many open files"
   Duration answer_max_age{std::chrono::seconds{2}};         ///< older: /health says 503 (SPEC 5)
   Duration later_deadline{

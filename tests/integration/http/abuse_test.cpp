@@ -119,6 +119,17 @@ TEST_CASE("two thousand connections are all answered, and silent ones make room"
   CHECK(answered <= 1024);
 }
 
+TEST_CASE("many times more silent connections than there is room for delay others but briefly") {
+  HttpLimits limits = short_limits();
+  limits.connections = 16;
+  limits.idle = limits.header_deadline = std::chrono::seconds{30};
+  limits.sweep = std::chrono::seconds{1};
+  RunningServer server(HttpSettings{{"127.0.0.0/8"}, {}, limits});
+  std::list<Client> clients;
+  for (int i = 0; i < 16 * 20; ++i) clients.emplace_back(server.port());  // and say nothing
+  CHECK(slowest_health(server.port(), 1) < 10);  // a sweep for each sixteen would take 20 s
+}
+
 TEST_CASE("the port being full does not shut out the operator") {
   HttpLimits limits = short_limits();
   limits.connections = 4;

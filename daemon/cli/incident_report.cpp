@@ -1,3 +1,5 @@
+#include <map>
+
 #include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -132,13 +134,19 @@ std::string marks(const json::value& incident, const std::string& day, const Sty
   return table.empty() ? std::string{} : table.text(style, "  ");
 }
 
-/// The evidence of that moment, a line each.
-std::string details_text(const json::value& note, std::size_t indent, const Style& style) {
+/// The evidence of that moment, a line each. What is as it was `shown` last is not said again.
+std::string details_text(const json::value& note, std::map<std::string, std::string>& shown,
+                         const Style& style) {
+  constexpr std::size_t indent = 16;
   const auto& details = member(note, "details");
   if (!details.is_object()) return {};
   std::string text;
   for (const auto& [name, value] : details.get_object()) {
-    const auto one = printable(std::string_view(name)) + ": " + scalar_text(value);
+    const auto said = printable(std::string_view(name));
+    auto& last = shown[said];
+    if (last == scalar_text(value)) continue;
+    last = scalar_text(value);
+    const auto one = said + ": " + last;
     text += std::string(indent, ' ') + wrapped(one, indent + 2, style) + "\n";
   }
   return text;
@@ -148,13 +156,14 @@ std::string notes(const json::value& incident, WallTime zero, const Style& style
   const auto& all = member(incident, "notes");
   if (!all.is_array()) return {};
   constexpr std::size_t indent = 14;
+  std::map<std::string, std::string> shown;
   std::string text;
   for (const auto& note : all.get_array()) {
     const auto offset = offset_text(note, zero);
     text += "  " + offset +
             std::string(indent - 2 > offset.size() ? indent - 2 - offset.size() : 1, ' ') +
             wrapped(text_member(note, "text"), indent, style) + "\n";
-    text += details_text(note, indent + 2, style);
+    text += details_text(note, shown, style);
   }
   return text;
 }

@@ -61,7 +61,7 @@ RequestAnswer RouteKeeper::request(const RouteContext& context, const SwitchRequ
 bool RouteKeeper::fits_now(const RouteContext& context, const ProbeName& name) const {
   const ProbeEntry* e = entry(context, name);
   const Sample* sample = evidence(context, name);
-  return e && sample && !foreign(*sample) && !outdated(*sample) &&
+  return e && sample && !foreign(*sample) && !is_outdated(*sample) &&
          fits(policy_.require, max_lag(*e), sample->finding);
 }
 
@@ -108,7 +108,7 @@ RouteKeeper::RequestPlan RouteKeeper::plan_request(const RouteContext& context,
     return plan.refuse(to->text + " does not answer: " + describe_sample(sample, context.now));
   }
   if (foreign(*sample)) return plan.refuse(to->text + " belongs to another cluster");
-  if (outdated(*sample)) {
+  if (is_outdated(*sample)) {
     return plan.refuse(to->text +
                        " is a primary from before the one that this route has led to, and lacks "
                        "what was written since: rebuild it as a standby");
@@ -170,8 +170,8 @@ RouteKeeper::RequestPlan RouteKeeper::plan_failover(const SwitchRequested& asked
   // The fact is of the best candidate; who is asked for may be another.
   const auto* limit =
       policy_.promote ? std::get_if<std::uint64_t>(&policy_.promote->max_lag) : nullptr;
-  const bool too_far = (policy_.promote && facts.candidate == CandidateFact::lagging) ||
-                       (limit && missing > *limit);
+  const bool too_far =
+      (policy_.promote && facts.candidate == CandidateFact::lagging) || (limit && missing > *limit);
   if (too_far && !asked.allow_data_loss) {
     return plan.refuse(to + " lacks " + std::to_string(missing) +
                        " bytes of what was last seen on " + from +
@@ -194,7 +194,7 @@ bool RouteKeeper::start_request(const RouteContext& context) {
   }
   std::vector<ProbeName> rivals;
   const TargetFacts facts = gather_facts(context, rivals);
-  if (foreign(*sample) || outdated(*sample)) {
+  if (foreign(*sample) || is_outdated(*sample)) {
     end_request(false, to.text + " is not what it was when it was asked for");
     return false;
   }

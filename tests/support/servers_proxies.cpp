@@ -86,11 +86,15 @@ void HaproxyServer::reload() {
   const auto before = pid_of();
   const auto said = log().size();
   process_->send(SIGUSR2);
-  wait_for("HAProxy has another worker", [&] {
-    const auto now = pid_of();
-    return !now.empty() && now != before &&
-           log().find("Loading success", said) != std::string::npos;
-  });
+  try {
+    wait_for("HAProxy has another worker", [&] {
+      const auto now = pid_of();
+      return !now.empty() && now != before &&
+             log().find("Loading success", said) != std::string::npos;
+    });
+  } catch (const std::exception& e) {
+    throw std::runtime_error(fmt::format("{}:\n{}", e.what(), log()));
+  }
 }
 
 NginxProxy::NginxProxy(std::string_view upstream) {

@@ -100,6 +100,8 @@ class World {
   std::vector<Alert> alerts;
   std::map<IncidentId, Incident> incidents;  ///< as last stored
   std::vector<SwitchRoute> switches;         ///< asked for, verify apart
+  Duration switch_takes{10ms};
+  bool tells_times = false;  ///< of a switch, when it reached what it was for
   std::vector<Record> records;
   std::map<ProbeName, int> runs;
   Engine engine;
@@ -172,7 +174,8 @@ class World {
   void run(const SwitchRoute& effect) {
     if (effect.cause != SwitchCause::verify) switches.push_back(effect);
     const SwitchRoute order = effect;
-    pending_.emplace(now + 10ms, [this, order] {
+    const MonoTime asked = now;
+    pending_.emplace(now + switch_takes, [this, order, asked] {
       if (pooler_takes_switches && order.cause != SwitchCause::verify) {
         PoolerObservation& o = pooler[order.route];
         o.addresses.clear();
@@ -181,6 +184,7 @@ class World {
       }
       ActionFinished done{order.id, order.route, switch_outcome, "done", Verified::query, false};
       if (switch_outcome != ActionOutcome::ok) done.verified = Verified::no;
+      if (tells_times) done.times = {asked + 10ms, asked + 20ms, asked + 30ms};
       return Event{done};
     });
   }

@@ -81,6 +81,27 @@ std::optional<Mount> parse_line(std::string_view line) {
   return mount;
 }
 
+bool is_listed(const std::vector<Mount>& mounts, int id) {
+  return std::any_of(mounts.begin(), mounts.end(), [&](const Mount& m) { return m.id == id; });
+}
+
+bool is_root(const std::vector<Mount>& mounts, const Mount& mount) {
+  return mount.mount_point == "/" && (mount.parent == mount.id || !is_listed(mounts, mount.parent));
+}
+
+/// In a chroot the mount that "/" lies on is not listed; what is mounted on it tells its id.
+void add_hidden_root(std::vector<Mount>& mounts) {
+  Mount root;
+  for (const auto& mount : mounts) {
+    if (is_root(mounts, mount)) return;
+    if (!is_listed(mounts, mount.parent)) root.id = root.parent = mount.parent;
+  }
+  if (root.id == 0) return;
+  root.mount_point = "/";
+  root.device = root.fs_type = root.source = "unknown";
+  mounts.push_back(std::move(root));
+}
+
 bool lies_below(std::string_view path, std::string_view mount_point) {
   if (mount_point == "/") return true;
   return path.substr(0, mount_point.size()) == mount_point &&
@@ -98,17 +119,14 @@ MountTable MountTable::parse(std::string_view mountinfo) {
   while (!mountinfo.empty()) {
     if (auto mount = parse_line(next_line(mountinfo))) table.mounts_.push_back(std::move(*mount));
   }
+  add_hidden_root(table.mounts_);
   return table;
 }
 
 const Mount* MountTable::find(std::string_view path) const {
-  const auto is_listed = [&](int id) {
-    return std::any_of(mounts_.begin(), mounts_.end(), [&](const Mount& m) { return m.id == id; });
-  };
   const Mount* here = nullptr;
   for (const auto& mount : mounts_) {
-    if (mount.mount_point == "/" && (mount.parent == mount.id || !is_listed(mount.parent)))
-      here = &mount;
+    if (is_root(mounts_, mount)) here = &mount;
   }
   // As the kernel walks: of what is mounted on the present mount, the first that the path meets.
   for (int depth = 0; here != nullptr && depth < max_mounts_deep; ++depth) {

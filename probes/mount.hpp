@@ -33,7 +33,7 @@ class MountTable {
  public:
   static constexpr std::size_t max_bytes = 4u << 20;
 
-  /// Lines that cannot be read are left out.
+  /// Lines that cannot be read are left out; a root that is not listed, as in a chroot, is added.
   static MountTable parse(std::string_view mountinfo);
 
   /// The mount that a walk to `path` ends on, mounts hidden by later ones left out. `path` is

@@ -59,6 +59,16 @@ TEST_CASE("a path's mount is the one a walk ends on") {
   CHECK(mount_point_of(MountTable::parse(""), "/") == "none");
 }
 
+TEST_CASE("in a chroot the root is not listed, and is there all the same") {
+  const auto table = MountTable::parse(
+      "41 25 0:6 / /dev rw - devtmpfs udev rw\n42 41 0:7 / /dev/shm rw - tmpfs tmpfs rw\n"
+      "43 25 0:8 / /proc rw - proc proc rw\n");
+  CHECK(mount_point_of(table, "/") == "/ unknown");
+  CHECK(mount_point_of(table, "/tmp/x") == "/ unknown");
+  CHECK(mount_point_of(table, "/dev/shm/y") == "/dev/shm tmpfs");
+  CHECK(mount_point_of(table, "/proc") == "/proc proc");
+}
+
 TEST_CASE("mount ids that lead in a circle end") {
   const auto table = MountTable::parse(
       "1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /x rw - ext4 b rw\n2 2 8:3 / /x rw - ext4 c rw\n");

@@ -24,8 +24,7 @@ def made_once():
 @pytest.fixture(name="bud")
 def all_well(made):
     made.mend()
-    yield made
-    made.mend()
+    return made
 
 
 @contextlib.contextmanager

@@ -144,8 +144,8 @@ class Bud:
         """All as it was made, for the next test."""
         if not self.primary.process.running():
             self.primary.start()
-            self.pooler.stop()   # it remembers for 15 s that it could not log in
-            self.pooler.start()
+        self.pooler.stop()   # it remembers for 15 s that it could not log in
+        self.pooler.start()
         for server in self.caches:
             server.process.thaw()
             self.client(server).config_set("maxclients", 10000)

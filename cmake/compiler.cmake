@@ -27,6 +27,9 @@ if(POINTSMAN_FAULT_POINTS)
 endif()
 if(POINTSMAN_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    add_compile_options(-fno-sanitize=function)  # clang 14 cannot compile coroutines with it
+  endif()
   add_link_options(-fsanitize=address,undefined)
 endif()
 

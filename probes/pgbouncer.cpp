@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::string_view console_database = "pgbouncer";
 constexpr std::size_t max_names = 5;  ///< in a message
+/// Of clients, and of seconds: a stranger's numbers can be added up and turned into nanoseconds.
+constexpr std::int64_t largest_count = 1'000'000'000;
 
 std::optional<std::int64_t> get_count(const PgRows& rows, std::size_t row,
                                       std::string_view column) {
@@ -83,7 +85,7 @@ std::optional<PgbouncerState> read_pgbouncer(const PgRows& pools, const PgRows& 
   for (std::size_t row = 0; row < pools.rows.size(); ++row) {
     if (is_console(pools, row, "database")) continue;
     const auto count = [&](std::string_view column) {
-      return get_count(pools, row, column).value_or(0);
+      return std::clamp<std::int64_t>(get_count(pools, row, column).value_or(0), 0, largest_count);
     };
     facts.waiting += count("cl_waiting");
     facts.active += count("sv_active");

@@ -10,7 +10,9 @@ namespace pointsman {
 namespace {
 
 // hiredis builds no objects of its own here: it asks for each value of the tree, and gets a place
-// in its parent's elements. Only a root is owned by the reader.
+// in its parent's elements. Only a root is owned by the reader. Its private data counts the
+// elements that were announced so far: seven bytes announce a thousand, within an array that is not
+// yet whole.
 
 RedisReply* place_for(const redisReadTask* task) {
   if (task->parent == nullptr) return new (std::nothrow) RedisReply;
@@ -27,7 +29,9 @@ void* make_text(const redisReadTask* task, char* text, std::size_t size) {
 }
 
 void* make_array(const redisReadTask* task, int elements) {
-  if (elements < 0 || elements > RedisDecoder::max_elements) return nullptr;
+  auto& left = *static_cast<int*>(task->privdata);
+  if (elements < 0 || elements > RedisDecoder::max_elements || elements > left) return nullptr;
+  left -= elements;
   auto* reply = place_for(task);
   if (reply == nullptr) return nullptr;
   reply->kind = RedisReply::Kind::array;
@@ -57,8 +61,10 @@ redisReplyObjectFunctions functions{&make_text, &make_array, &make_integer, &mak
 
 struct RedisDecoder::Reader {
   redisReader* handle = ::redisReaderCreateWithFunctions(&functions);
+  int elements_left = max_elements_in_all;
   Reader() {
     if (handle == nullptr) throw std::bad_alloc();
+    handle->privdata = &elements_left;
   }
   ~Reader() { ::redisReaderFree(handle); }
   Reader(const Reader&) = delete;

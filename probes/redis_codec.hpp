@@ -2,8 +2,8 @@
 // socket.
 //
 // Pure: no I/O. Whatever a stranger on that port sends ends in `broken`, never in memory: a decoder
-// takes at most `max_bytes`, an array at most `max_elements`, and hiredis nests seven deep. One
-// decoder for each connection; loop's thread only.
+// takes at most `max_bytes`, an array at most `max_elements`, all of them `max_elements_in_all`,
+// and hiredis nests seven deep. One decoder for each connection; loop's thread only.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,7 @@ class RedisDecoder {
  public:
   static constexpr std::size_t max_bytes = 256 * 1024;
   static constexpr int max_elements = 1024;
+  static constexpr int max_elements_in_all = 16 * 1024;
 
   RedisDecoder();
   ~RedisDecoder();

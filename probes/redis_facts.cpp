@@ -13,6 +13,8 @@ namespace pointsman {
 namespace {
 
 constexpr std::size_t max_error_text = 200;
+/// 31 years, in seconds: a stranger's number stays within 64 bits of nanoseconds.
+constexpr std::int64_t longest_lag = 1'000'000'000;
 
 const RedisReply* find(const RedisAnswers& answers, RedisAsk ask) {
   const auto at = answers.find(ask);
@@ -80,7 +82,9 @@ void read_replication(const RedisReply* info, RedisFacts& facts) {
   }
   const char* since =
       facts.link_up == true ? "master_last_io_seconds_ago" : "master_link_down_since_seconds";
-  if (const auto seconds = info_count(info, since)) facts.lag = std::chrono::seconds{*seconds};
+  if (const auto seconds = info_count(info, since)) {
+    facts.lag = std::chrono::seconds{std::min(*seconds, longest_lag)};
+  }
 }
 
 /// [channel, subscribers, ...]: each Sentinel that watches a server listens there.

@@ -122,4 +122,9 @@ enum class SecretUse { required, ignored };
 std::variant<Config, LoadFailure> load_config(const std::filesystem::path& file,
                                               SecretUse secrets = SecretUse::required);
 
+/// The same of a text that is at hand; `name` stands for the file in messages. Not for what
+/// includes others: those files are not read.
+std::variant<Config, LoadFailure> parse_config(std::string text, const std::string& name,
+                                               SecretUse secrets = SecretUse::required);
+
 }  // namespace pointsman

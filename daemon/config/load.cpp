@@ -77,15 +77,9 @@ Config build(Draft draft, YamlSource source) {
   return config;
 }
 
-}  // namespace
-
-std::variant<Config, LoadFailure> load_config(const std::filesystem::path& file,
-                                              SecretUse secrets) {
-  Draft draft;
-  draft.secrets = secrets;
-  YamlSource source = read_source(file, draft.findings);
+std::variant<Config, LoadFailure> load_source(YamlSource source, Draft draft) {
   if (source.readable) {
-    replace_references(source.root, secrets, draft.findings);
+    replace_references(source.root, draft.secrets, draft.findings);
     read_sections(source.root, draft);
   }
   if (draft.findings.failed()) {
@@ -93,6 +87,24 @@ std::variant<Config, LoadFailure> load_config(const std::filesystem::path& file,
                        .warnings = draft.findings.sorted_warnings(source.files)};
   }
   return build(std::move(draft), std::move(source));
+}
+
+}  // namespace
+
+std::variant<Config, LoadFailure> load_config(const std::filesystem::path& file,
+                                              SecretUse secrets) {
+  Draft draft;
+  draft.secrets = secrets;
+  YamlSource source = read_source(file, draft.findings);
+  return load_source(std::move(source), std::move(draft));
+}
+
+std::variant<Config, LoadFailure> parse_config(std::string text, const std::string& name,
+                                               SecretUse secrets) {
+  Draft draft;
+  draft.secrets = secrets;
+  YamlSource source = source_of_text(std::move(text), name, draft.findings);
+  return load_source(std::move(source), std::move(draft));
 }
 
 }  // namespace pointsman

@@ -113,6 +113,13 @@ bool check_text(const std::string& file, const std::string& text, Findings& find
   return true;
 }
 
+std::optional<std::string> checked_text(std::string text, const std::string& file,
+                                        Findings& findings) {
+  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0) text.erase(0, 3);
+  if (!check_text(file, text, findings)) return std::nullopt;
+  return text;
+}
+
 /// Sections whose entries may come from several files.
 constexpr std::array<std::string_view, 8> merged_sections{
     "probes", "services", "routes", "recovery", "notify", "slos", "backups", "runbooks"};
@@ -200,11 +207,10 @@ bool same_file(const std::string& a, const std::string& b) {
   return a == b || std::filesystem::equivalent(a, b, error);
 }
 
-/// Reads and parses; false when there is no tree to go on with.
-bool read_tree(const std::string& file, Findings& findings, YamlNode& root) {
-  const auto text = read_text_file(file, findings);
-  if (!text) return false;
-  auto document = parse_yaml(*text, file);
+/// False when there is no tree to go on with.
+bool parse_tree(const std::string& text, const std::string& file, Findings& findings,
+                YamlNode& root) {
+  auto document = parse_yaml(text, file);
   for (auto& error : document.errors) findings.error(std::move(error));
   if (!document.root) return false;
   if (document.root->kind == YamlNode::Kind::null) {
@@ -221,6 +227,11 @@ bool read_tree(const std::string& file, Findings& findings, YamlNode& root) {
   }
   root = std::move(*document.root);
   return true;
+}
+
+bool read_tree(const std::string& file, Findings& findings, YamlNode& root) {
+  const auto text = read_text_file(file, findings);
+  return text && parse_tree(*text, file, findings, root);
 }
 
 /// What the globs of `include:` name, each file once, without the main one.
@@ -288,9 +299,15 @@ std::optional<std::string> read_text_file(const std::string& file, Findings& fin
     text.append(buffer.data(), static_cast<std::size_t>(count));
     if (text.size() > max_file_size) return fail(too_large());
   }
-  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0) text.erase(0, 3);
-  if (!check_text(file, text, findings)) return std::nullopt;
-  return text;
+  return checked_text(std::move(text), file, findings);
+}
+
+YamlSource source_of_text(std::string text, const std::string& name, Findings& findings) {
+  YamlSource source;
+  source.files.push_back(name);
+  const auto checked = checked_text(std::move(text), name, findings);
+  source.readable = checked && parse_tree(*checked, name, findings, source.root);
+  return source;
 }
 
 YamlSource read_source(const std::filesystem::path& main, Findings& findings) {

@@ -28,6 +28,9 @@ struct YamlSource {
 
 YamlSource read_source(const std::filesystem::path& main, Findings& findings);
 
+/// The same of a text that is at hand. What it includes is not read.
+YamlSource source_of_text(std::string text, const std::string& name, Findings& findings);
+
 /// The text of one file, checked to be UTF-8 text, without a byte order mark. An error is noted.
 std::optional<std::string> read_text_file(const std::string& file, Findings& findings);
 

@@ -248,7 +248,9 @@ WallTime Clocks::to_wall(MonoTime at) const {
   return wall + std::chrono::round<std::chrono::milliseconds>(at - mono);
 }
 MonoTime Clocks::to_mono(WallTime at) const {
-  return mono + (at - wall);
+  // What stands in a damaged file may be any number; nanoseconds have 64 bits.
+  constexpr std::chrono::hours century{24 * 36525};
+  return mono + (std::clamp(at, wall - century, wall + century) - wall);
 }
 
 std::optional<KeptRow> kept_row_of(const Memory& memory, Clocks now) {

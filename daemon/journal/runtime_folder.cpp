@@ -95,8 +95,9 @@ KeptRow kept_of(const json::value& v) {
           wall_of(v.at("at_ms"))};
 }
 
-/// Fills the entry from its raw text. False: that is not ours.
-bool parse(RuntimeEntry& entry) {
+}  // namespace
+
+bool read_entry(RuntimeEntry& entry) {
   try {  // Boost.JSON's at() and as_...() throw; the file may have been written by anybody
     json::parse_options options;
     options.allow_invalid_utf8 = true;  // what a server or a hook said stands in here as it came
@@ -113,6 +114,8 @@ bool parse(RuntimeEntry& entry) {
     return false;
   }
 }
+
+namespace {
 
 std::optional<std::string> contents(const fs::path& file) {
   const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -204,7 +207,7 @@ void RuntimeFolder::keep_outcome(OutcomeRow outcome) {
     const auto file = file_of(outcome.intent_id);
     RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}, {}};
     json::object object;
-    if (parse(entry) && entry.intent) object["intent"] = json_of(*entry.intent);
+    if (read_entry(entry) && entry.intent) object["intent"] = json_of(*entry.intent);
     object["outcome"] = json_of(outcome);
     if (count_files() < max_files) {
       write(file, json::serialize(object));
@@ -266,7 +269,7 @@ std::vector<RuntimeEntry> RuntimeFolder::read() {
       continue;
     }
     RuntimeEntry entry{file, contents(file).value_or(""), {}, {}, {}, {}};
-    if (parse(entry)) entries.push_back(std::move(entry));
+    if (read_entry(entry)) entries.push_back(std::move(entry));
   }
   std::sort(entries.begin(), entries.end(),
             [](const auto& a, const auto& b) { return a.file < b.file; });

@@ -36,6 +36,9 @@ struct RuntimeEntry {
   std::optional<KeptRow> kept;
 };
 
+/// Fills the rest from `raw`, which may be anybody's. False: it is not ours. Pure.
+bool read_entry(RuntimeEntry& entry);
+
 class RuntimeFolder : public std::enable_shared_from_this<RuntimeFolder> {
  public:
   static constexpr std::size_t max_jobs = 200;

@@ -1,7 +1,8 @@
 """Prints 'PASSED FAILED' of one stage of tests/run, read from its log.
 
-Understands Catch2's and pytest's closing lines and the lint's 'N checks, N failed'. A stage that ended
-badly without saying what failed counts as one failure; one without cases of its own as one pass.
+Understands Catch2's and pytest's closing lines and the lint's 'N checks, N failed'; each test of ctest
+that is called simulation_... or fuzz_corpus_... is one case. A stage that ended badly without saying what
+failed counts as one failure; one without cases of its own as one pass.
 """
 import re
 import sys
@@ -17,6 +18,7 @@ def count(text, status):
         failed += int(parts.get("failed", 0))
     for found in re.finditer(r"^(\d+) checks, (\d+) failed$", text, re.M):
         passed, failed = passed + int(found[1]) - int(found[2]), failed + int(found[2])
+    passed += len(re.findall(r"Test +#\d+: (?:simulation|fuzz_corpus)_\S+ \.+ +Passed", text))
     closing = re.findall(r"^=+ .*\b(?:passed|failed|errors?)\b.* in [\d.]+s.*=+$", text, re.M)
     if closing:
         for number, word in re.findall(r"(\d+) (passed|failed|errors?)\b", closing[-1]):

@@ -102,7 +102,10 @@ void Engine::on(const MemoryRestored& event) {
   for (const auto& incident : event.incidents) {
     if (incident->state == IncidentState::open) evidenced_[incident->id] = stage_of(*incident);
   }
-  for (auto& [name, keeper] : routes_) keeper.adopt_incident(incidents_);
+  for (auto& [name, keeper] : routes_) {
+    keeper.adopt_incident(incidents_);
+    keeper.adopt_holds(incidents_, now_);
+  }
   operations_.restore(event, effects_);
   recovery_.restore(ladder_context(), event.ladders);
   operations_.forget_ladders(

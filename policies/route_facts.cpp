@@ -49,6 +49,13 @@ bool RouteKeeper::foreign(const Sample& sample) const {
   return !id.empty() && !system_id_.empty() && id != system_id_;
 }
 
+/// A primary from before a failover that we have seen. A standby on an old timeline is none.
+bool RouteKeeper::is_outdated(const Sample& sample) const {
+  if (!wants_the_writer(policy_.require) || is_standby(sample.finding)) return false;
+  return timeline_of(sample.finding).value_or(timeline_) < timeline_ ||
+         replaced_.contains(sample.probe);
+}
+
 TargetFacts RouteKeeper::gather_facts(const RouteContext& context, std::vector<ProbeName>& rivals) {
   TargetFacts facts;
   facts.trust = trust_fact(context);
@@ -119,10 +126,7 @@ TargetFact RouteKeeper::target_fact(const RouteContext& context) const {
   const TargetFact fact = judge_target(policy_.require, max_lag(*e), sample->finding);
   // A primary that came back from before a failover that we saw is not what the route should lead
   // to.
-  if (fact == TargetFact::serving && wants_the_writer(policy_.require)) {
-    if (timeline_of(sample->finding).value_or(timeline_) < timeline_) return TargetFact::outdated;
-    if (replaced_.contains(name)) return TargetFact::outdated;
-  }
+  if (fact == TargetFact::serving && is_outdated(*sample)) return TargetFact::outdated;
   const auto told = told_to_stop_.find(name);
   if (told != told_to_stop_.end() && (fact == TargetFact::refused || fact == TargetFact::failing) &&
       context.now - told->second < policy_.restart_grace) {
@@ -155,7 +159,7 @@ RivalFact RouteKeeper::rival_fact(const RouteContext& context,
       if (writer && old_one && is_read_only_primary(sample->finding)) read_only.push_back(name);
       continue;
     }
-    if (writer && ((timeline != 0 && timeline < timeline_) || replaced_.contains(name))) {
+    if (is_outdated(*sample)) {
       outdated.push_back(name);
       continue;
     }

@@ -70,7 +70,15 @@ void RouteKeeper::take_sample(const RouteContext& context, const ProbeName& prob
   if (!e || !e->last || e->last->finding.outcome == Outcome::inconclusive) return;
   const Finding& finding = e->last->finding;
   Track& track = tracks_[probe];
-  if (const auto timeline = timeline_of(finding)) track.timeline = *timeline;
+  if (const auto timeline = timeline_of(finding)) {
+    track.timeline = *timeline;
+  } else if (is_standby(finding) && has_receiver(finding)) {
+    track.timeline = 0;  // rebuilt, perhaps; where we may not see it, what it was says nothing
+  }
+  // What came in between its last run and the first failure says nothing of afterwards.
+  if (trouble_since_ && e->last->started >= *trouble_since_ && !track.position_at_trouble) {
+    track.position_at_trouble = position_of(finding);
+  }
   if (fits(policy_.require, max_lag(*e), finding)) {
     track.unfit_streak = 0;
     if (++track.fit_streak == 1) track.fit_since = context.now;
@@ -103,11 +111,7 @@ void RouteKeeper::begin_trouble(const RouteContext& context) {
   if (trouble_since_) return;
   trouble_since_ = context.now;
   quiet_since_.reset();
-  for (const ProbeName& name : policy_.candidates) {
-    const ProbeEntry* e = entry(context, name);
-    tracks_[name].position_at_trouble =
-        e && e->conclusive ? position_of(e->conclusive->finding) : std::nullopt;
-  }
+  for (const ProbeName& name : policy_.candidates) tracks_[name].position_at_trouble.reset();
 }
 
 void RouteKeeper::take_observation(const RouteContext& context, const RouteObserved& observed) {

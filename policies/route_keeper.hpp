@@ -61,6 +61,8 @@ class RouteKeeper {
 
   /// After a restart: the incident of this route that was open, or whose old primary is awaited.
   void adopt_incident(const IncidentBook& incidents);
+  /// After a restart: what the acts of this route's incidents still hold.
+  void adopt_holds(const IncidentBook& incidents, MonoTime now);
 
   void take_sample(const RouteContext& context, const ProbeName& probe);
   void take_session_end(const RouteContext& context, const ProbeName& probe, SessionEnd how);
@@ -164,6 +166,7 @@ class RouteKeeper {
   const Sample* fresh_evidence(const RouteContext& context, const ProbeName& name) const;
   std::optional<Lag> max_lag(const ProbeEntry& entry) const;
   bool foreign(const Sample& sample) const;
+  bool is_outdated(const Sample& sample) const;
 
   void begin_trouble(const RouteContext& context);
   void learn_from_target(const RouteContext& context);

@@ -99,7 +99,10 @@ bool RouteKeeper::looked_at_all(const RouteContext& context) const {
 bool RouteKeeper::still_promotable(const RouteContext& context, const TargetFacts& facts) const {
   if (!candidate_ || candidate_->name != promotion_->to) {
     const Sample* sample = fresh_evidence(context, promotion_->to);
-    if (!sample || !is_standby(sample->finding)) return false;
+    if (!sample || !is_standby(sample->finding) || foreign(*sample)) return false;
+    const auto track = tracks_.find(promotion_->to);
+    const std::uint32_t timeline = track == tracks_.end() ? 0 : track->second.timeline;
+    if (timeline != 0 && timeline_ != 0 && timeline != timeline_) return false;
   }
   if (facts.trust != TrustFact::trusted) return false;
   if (!promotion_->fenced && !promotion_->requested) {

@@ -64,7 +64,9 @@ class Planner {
                                          Becomes::starting, Becomes::saturated, Becomes::read_only,
                                          Becomes::lagging,  Becomes::lagging,   Becomes::foreign,
                                          Becomes::primary,  Becomes::standby};
-    const Becomes fault = faults[random_.below(std::size(faults))];
+    Becomes fault = faults[random_.below(std::size(faults))];
+    // Redis has no system identifier that would tell.
+    if (fault == Becomes::foreign && recipe_.redis != 0) fault = Becomes::gone;
     ProbeName name = server();
     // The last one alone: were all of them foreign, nothing of the cluster would be left.
     if (fault == Becomes::foreign) name = ProbeName(server_names(recipe_).back());

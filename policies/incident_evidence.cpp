@@ -1,7 +1,7 @@
 #include "policies/incident_evidence.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 #include <type_traits>
 
 #include "policies/explain.hpp"
@@ -64,9 +64,10 @@ class Parts {
 };
 
 std::string print_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
+  std::array<char, 32> text{};
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 4);
+  return {text.data(), end.ptr};
 }
 
 std::string print_fact(const FactValue& value) {

@@ -111,8 +111,9 @@ class Planner : public Machine {
     };
     tools.on_step = [this](const std::string& line) { told.push_back(line); };
     // Deadlines are the business of the cases that set them: a busy machine is no failure.
-    tools.limits.check = tools.limits.hold = tools.limits.position = 20s;
-    tools.limits.catch_up = tools.limits.release = tools.limits.finish = 20s;
+    tools.limits.check = tools.limits.hold = tools.limits.catch_up = 20s;
+    tools.limits.release = tools.limits.finish = 20s;
+    tools.limits.position = 5s;  // waited out where a server is frozen
     return tools;
   }
   SwitchoverReport switch_over(const SwitchOver& wanted) {
@@ -361,7 +362,7 @@ TEST_CASE("a step that fails before the promotion is taken back", "[switchover]"
     REQUIRE(planner.run_while_not([&] { return bouncer.is_paused(); }, 20s));
     CHECK(run.cancel());
   }
-  const auto report = planner.wait(running);
+  const auto report = planner.wait(running, 60s);
   pair.b->process().thaw();
   INFO(report.message);
   CHECK(report.outcome == ActionOutcome::failed);

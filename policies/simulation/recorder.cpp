@@ -28,8 +28,12 @@ std::vector<RecordedRow> Recorder::take(MonoTime at, const Event& event) {
     take_sample(at, taken->sample);
   } else if (const auto* observed = std::get_if<RouteObserved>(&event)) {
     take_observation(at, *observed);
-  } else if (std::holds_alternative<PolicyLoaded>(event)) {
+  } else if (const auto* loaded = std::get_if<PolicyLoaded>(&event)) {
     detail_until_ = at + detail_time;
+    candidates_.clear();
+    for (const auto& [name, route] : loaded->policy->routes) {
+      candidates_.insert(route.candidates.begin(), route.candidates.end());
+    }
     if (!began_) {
       rows_.push_back({next_key_++, at + shift_, at + shift_, "", LifeBegan{}});
     }
@@ -71,6 +75,15 @@ void Recorder::put_event(MonoTime at, Event event) {
   rows_.push_back({next_key_++, at + shift_, at + shift_, "", std::move(event)});
 }
 
+bool Recorder::is_calm(Probe& probe, const Sample& sample, MonoTime at) {
+  const bool is_candidate = candidates_.contains(sample.probe);
+  if (!probe.seen || !says_the_same(probe.last, sample.finding)) {
+    probe.detail_until = at + detail_time;
+    if (is_candidate) detail_until_ = at + detail_time;
+  }
+  return at >= probe.detail_until && (!is_candidate || at >= detail_until_);
+}
+
 bool Recorder::may_be_single(Probe& probe, MonoTime at) {
   const auto more = (at - probe.refilled) / detail_refill;
   if (more > 0) {
@@ -86,9 +99,7 @@ void Recorder::take_sample(MonoTime at, const Sample& sample) {
   if (probes_.size() >= max_subjects && !probes_.contains(sample.probe)) return;
   Probe& probe = probes_[sample.probe];
   if (!probe.seen) probe.refilled = at;
-  const bool same = probe.seen && says_the_same(probe.last, sample.finding);
-  if (!same) detail_until_ = at + detail_time;
-  const bool calm = same && at >= detail_until_;
+  const bool calm = is_calm(probe, sample, at);
   if (!calm && !may_be_single(probe, at)) return;
   probe.seen = true;
   probe.last = sample.finding;

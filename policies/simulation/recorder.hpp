@@ -1,6 +1,7 @@
 // Decides what of an engine's events is recorded, so that another policy can be tried on it later:
-// runs of equal samples while all is calm, every single one for `detail_time` after anything
-// changed.
+// runs of equal samples while all is calm; every single one of a probe for `detail_time` after it
+// changed, and of a route's candidates after anything about routes did, since there positions and
+// instants matter.
 //
 // Pure; lives on the loop's thread, in the journal. Limits: a probe has `detail_rows` single rows
 // at once and gets one more each `detail_refill`; beyond them a change that flaps is left out, and
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -68,6 +70,7 @@ class Recorder {
     Open<SampleRun> open;
     Finding last;
     bool seen = false;
+    MonoTime detail_until{};
     int rows_left = detail_rows;
     MonoTime refilled{};
   };
@@ -75,6 +78,7 @@ class Recorder {
   void take_sample(MonoTime at, const Sample& sample);
   void take_observation(MonoTime at, const RouteObserved& observed);
   void put_event(MonoTime at, Event event);
+  bool is_calm(Probe& probe, const Sample& sample, MonoTime at);
   bool may_be_single(Probe& probe, MonoTime at);
   template <class Run>
   void hand_out(Open<Run>& open, const std::string& subject, bool urgent);
@@ -82,7 +86,8 @@ class Recorder {
   std::uint64_t next_key_;
   Duration shift_;
   bool began_ = false;
-  MonoTime detail_until_{};
+  MonoTime detail_until_{};         ///< of the candidates of routes
+  std::set<ProbeName> candidates_;  ///< of all routes
   std::map<ProbeName, Probe> probes_;
   std::map<RouteName, Open<ObservedRun>> routes_;
   std::vector<RecordedRow> rows_;

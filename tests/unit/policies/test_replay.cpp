@@ -124,6 +124,49 @@ TEST_CASE("leaving the calm out changes no decision, and spares nearly all steps
   CHECK(past.last.samples > samples * 9 / 10);
 }
 
+TEST_CASE("a probe that no route leads to changes: it alone is recorded in detail") {
+  PolicySet set = bud_policy();
+  for (const char* name : {"disk", "memory"}) {
+    set.probes[ProbeName(name)] = probe_policy(name, ProbeKind::tcp);
+  }
+  Past past(set);
+  past.live();
+  past.pass_time(1h);
+  past.kept.clear();
+  past.set_answer("disk", fail(Reason::read_only));
+  past.pass_time(5min);
+  past.set_answer("disk", pass());
+  past.pass_time(5min);
+  const auto rows = [&past](const char* subject) {
+    return std::count_if(past.kept.begin(), past.kept.end(),
+                         [subject](const auto& row) { return row.second.subject == subject; });
+  };
+  CHECK(rows("disk") > 20);
+  CHECK(rows("memory") <= 1);
+  CHECK(rows("primary") <= 1);
+}
+
+TEST_CASE("what is no database fails and is well again: the replay is the same") {
+  PolicySet set = bud_policy();
+  set.probes[ProbeName("app")] = probe_policy("app", ProbeKind::http);
+  ServicePolicy host;
+  host.name = ServiceName("host");
+  host.members = {ProbeName("app")};
+  host.scope = Scope::node;
+  set.services[host.name] = host;
+  Past past(set);
+  past.live();
+  for (int i = 0; i < 10; ++i) {
+    past.pass_time(20min);
+    past.set_answer("app", fail(Reason::timeout));
+    past.pass_time(3min + i * 7s);
+    past.set_answer("app", pass());
+  }
+  past.pass_time(20min);
+  CHECK(past.replayed(ReplayPace::whole) == past.lines);
+  CHECK(past.replayed(ReplayPace::leave_out_calm) == past.lines);
+}
+
 TEST_CASE("a calm day takes a few rows") {
   Past past(bud_policy());
   past.live();

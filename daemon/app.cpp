@@ -279,8 +279,8 @@ void App::forget_stray_flags(const MemoryRestored& restored) {
 
 void App::start_engine(const JournalMemory& memory) {
   if (stopping_) return;
-  probes_.load(*config_.policy, config_.probes);
   engine_started_ = true;
+  probes_.load(*config_.policy, config_.probes);
   loop_.give(PolicyLoaded{config_.policy});
   MemoryRestored restored = remembered(memory);
   forget_stray_flags(restored);
@@ -486,9 +486,9 @@ ShellView App::shell_view() const {
   view.last_reload = last_reload_;
   view.loop_lag = loop_.lag();
   view.config = config_.redacted;
+  if (!engine_started_) view.awaited = config_.policy;
   for (const auto& [name, status] : notifiers_.status()) {
     NotifierView one;
-  if (!engine_started_) view.awaited = config_.policy;
     one.name = name.text;
     one.type = std::string(status.kind);
     one.pending = status.queued;

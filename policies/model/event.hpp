@@ -55,8 +55,6 @@ struct LoopDistrusted {
 /// What one pooler has in effect for one route, read from its console, and what its file says.
 enum class FileState { as_wanted, differs, missing, unknown };
 
-struct PoolerObservation {
-  bool reachable = false;  ///< its console answered in time
 /// One pool of the route's database, as SHOW POOLS has it.
 struct PoolFigures {
   std::string user;
@@ -66,15 +64,17 @@ struct PoolFigures {
 };
 inline constexpr std::size_t observed_pools_limit = 50;
 
+struct PoolerObservation {
+  bool reachable = false;  ///< its console answered in time
   std::string error;       ///< why not; or what is wrong with what it answered
   bool listed = false;     ///< the database is known to it
   bool paused = false;
   bool disabled = false;
   std::vector<Endpoint> addresses;  ///< where new server connections go, as the pooler prints them
   FileState file = FileState::unknown;  ///< against what was last wanted of it
+  std::vector<PoolFigures> pools{};     ///< at most observed_pools_limit; empty: not known
   friend bool operator==(const PoolerObservation&, const PoolerObservation&) = default;
 };
-  std::vector<PoolFigures> pools{};     ///< at most observed_pools_limit; empty: not known
 
 /// Answer to ObserveRoute; one entry each pooler, in the order of RoutePolicy::via.
 struct RouteObserved {

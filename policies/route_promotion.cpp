@@ -132,7 +132,10 @@ void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFac
   if (promotion_) {
     if (promotion_->phase != Promotion::Phase::looking || !looked_at_all(context)) return;
     settle_guards(context, std::nullopt);
-    const Guard* denied = promotion_->requested ? nullptr : first_denied_last_moment(guards_);
+    // A ladder is automatic too.
+    const bool by_person =
+        promotion_->requested && request_ && request_->cause == SwitchCause::request;
+    const Guard* denied = by_person ? nullptr : first_denied_last_moment(guards_);
     if (denied) {
       record_denial(context, *denied, "promotion of " + promotion_->to.text);
       give_up_promotion(context, "guard " + std::string(denied->name) + ": " + denied->value);

@@ -130,6 +130,10 @@ RouteKeeper::RequestPlan RouteKeeper::plan_request(const RouteContext& context,
   if (cause == SwitchCause::recovery && asked.by != "promote") {
     return plan.refuse("no candidate fits; a ladder's `promote` step would promote");
   }
+  if (cause == SwitchCause::recovery && unsettled_) {
+    return plan.refuse("the promotion of " + unsettled_->to.text +
+                       " may still happen: a person decides (pointsman switch)");
+  }
   return is_alive(facts.target) ? plan_switchover(asked, std::move(plan))
                                 : plan_failover(asked, facts, missing_of(*sample), std::move(plan));
 }

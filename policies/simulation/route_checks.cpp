@@ -323,7 +323,7 @@ void RouteChecks::check_promotion(const RouteSight& sight, const PromoteServer& 
     report(sight, "promotion_limit", what + ": one more than may be within an hour");
   }
   promotions_.push_back(agent.now);
-  check_doubt(sight, order);
+  if (!by_person) check_doubt(sight, order);
   check_standby(sight, order, asked && asked->allow_data_loss);
   check_nobody_serves(sight, order);
   begin(sight, {.id = order.id, .promotes = true, .to = order.to.probe});

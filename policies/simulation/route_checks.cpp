@@ -139,7 +139,7 @@ void RouteChecks::take_outcome(const RouteSight& sight, const ActionFinished& fi
   if (ok && !act.promotes && !act.repairs) last_switch_ = sight.agent.now;
   if (ok) {
     last_failure_.reset();
-  } else {
+  } else if (!act.planned) {
     last_failure_ = sight.agent.now;
   }
   if (act.promotes && finished.outcome == ActionOutcome::unknown) {
@@ -159,7 +159,7 @@ void RouteChecks::take(const RouteSight& sight, const Effect& effect) {
     if (order->route != sight.route.name) return;
     check_one_act(sight, order->id);
     if (sight.agent.observes()) report(sight, "hands_off", "a switchover in mode observe");
-    begin(sight, {.id = order->id, .promotes = true, .to = order->to.probe});
+    begin(sight, {.id = order->id, .promotes = true, .planned = true, .to = order->to.probe});
   }
   if (const auto* order = std::get_if<RunHook>(&effect)) {
     if (order->route != sight.route.name || order->hook != HookKind::fence) return;

@@ -31,7 +31,7 @@ class RouteChecks {
  private:
   struct Act {
     ActionId id{};
-    bool promotes = false, repairs = false, fences = false;
+    bool promotes = false, repairs = false, fences = false, planned = false;
     ProbeName to{};
     MonoTime since{};
   };

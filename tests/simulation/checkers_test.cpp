@@ -160,8 +160,8 @@ TEST_CASE("promotions that must not be") {
     CHECK(engine.broke("intent_first"));
   }
   SECTION("without a second look") {
-    engine.decide(b);
     engine.later(1ms);
+    engine.decide(b);
     engine.promote(b);
     CHECK(engine.broke("second_look"));
   }
@@ -263,6 +263,7 @@ TEST_CASE("promotions that must not be") {
     CHECK(engine.broke("hands_off"));
   }
   SECTION("before every candidate has run again since the loop was late") {
+    engine.later(1ms);
     engine.told(LoopDistrusted{2s});
     engine.decide(b);
     engine.promote(b);

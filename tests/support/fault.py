@@ -1,5 +1,6 @@
 """Killing the daemon at a fault point, in rounds that share their servers."""
 import contextlib
+import shutil
 import signal
 
 import pytest
@@ -8,18 +9,39 @@ from place import Place
 from process import wait_for
 
 
+# A route promotes three times an hour at most, and the journal knows.
+ROUNDS_REMEMBERED = 2
+
+
+def forget(daemon):
+    """A new journal; and the daemon has adopted what it found."""
+    daemon.stop()
+    shutil.rmtree(daemon.state_dir)
+    daemon.place.make_folder(f"{daemon.name}.state", mode=0o750)
+    daemon.start()
+
+    def adopted():
+        routes = daemon.status()["routes"]
+        return routes and all(route["in_effect"] for route in routes.values())
+    wait_for(adopted, 20, why="its routes are in effect")
+
+
 class Ground:
     """Servers and a daemon for the rounds of a module; made anew after a round that failed."""
 
     def __init__(self, make):
-        self._make, self._made = make, None
+        self._make, self._made, self._rounds = make, None, 0
 
     @contextlib.contextmanager
     def round(self):
         if self._made is None:
             place = Place("kill")
             self._made = (place, self._make(place))
+            self._rounds = 0
+        self._rounds += 1
         try:
+            if self._rounds % ROUNDS_REMEMBERED == 0:
+                forget(self._made[1].scene.daemon)
             yield self._made[1]
         except BaseException:
             print(self._made[1].scene.daemon.log(150))

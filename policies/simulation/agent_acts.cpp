@@ -303,7 +303,7 @@ void Agent::run(const SwitchOver& order) {
   act.of = order.route.text;
   act.takes = switching_over;
   act.deadline = order.promote_timeout + switch_deadline;
-  act.plain = [this, order](ActionOutcome outcome, std::string message) {
+  act.plain = [order](ActionOutcome outcome, std::string message) {
     return Event{finished(order.id, order.route, outcome, std::move(message))};
   };
   act.perform = [this, order, act]() -> std::optional<Event> {

@@ -211,11 +211,13 @@ void RouteChecks::check_one_act(const RouteSight& sight, ActionId id) {
 }
 
 void RouteChecks::check_switch(const RouteSight& sight, const SwitchRoute& order) {
-  if (order.to.empty()) report(sight, "leads_nowhere", "it is to lead to nothing");
+  if (order.to.empty()) return report(sight, "leads_nowhere", "it is to lead to nothing");
   begin(sight, {.id = order.id, .repairs = is_repair(order.cause)});
   if (order.cause == SwitchCause::verify) return;
   const AgentView& agent = sight.agent;
-  const bool by_person = order.cause == SwitchCause::request;
+  // Who had it promoted had the route moved there, too.
+  const Asked* asked = order.to.empty() ? nullptr : asked_for(sight, order.to.front().probe);
+  const bool by_person = order.cause == SwitchCause::request || (asked && asked->by_person);
   const std::string what =
       "switch (" + std::string(to_text(order.cause)) + ") to " + order.to.front().probe.text;
   // Putting right what is in effect is no switch: planned work does not hold it.

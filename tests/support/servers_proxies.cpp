@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -85,9 +86,16 @@ void HaproxyServer::reload() {
   };
   const auto before = pid_of();
   const auto said = log().size();
-  process_->send(SIGUSR2);
+  // Seen on a busy machine: the master sleeps over a signal that comes right before it polls, and
+  // says nothing of it. The next one wakes it for both.
+  constexpr auto patience = std::chrono::seconds{2};
+  auto asked = std::chrono::steady_clock::time_point{};
   try {
     wait_for("HAProxy has another worker", [&] {
+      if (std::chrono::steady_clock::now() - asked > patience) {
+        process_->send(SIGUSR2);
+        asked = std::chrono::steady_clock::now();
+      }
       const auto now = pid_of();
       return !now.empty() && now != before &&
              log().find("Loading success", said) != std::string::npos;

@@ -48,6 +48,7 @@ void RouteKeeper::restore(const RouteMemory& memory) {
 void RouteKeeper::restore(const PromotionMemory& memory, MonoTime now) {
   unsettled_ = memory;
   unsettled_->at = now;  // what was asked of the server may be carried out until then
+  promotions_.push_back(now);
 }
 
 bool RouteKeeper::is_candidate(const ProbeName& name) const {

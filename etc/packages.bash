@@ -10,7 +10,7 @@ packages_build=(
 packages_servers=(postgresql-15 pgbouncer redis-server)
 packages_test=(
   catch2 librapidcheck-dev python3-pytest python3-psycopg2 python3-redis python3-fusepy fuse3 openssl
-  iproute2 nginx haproxy libfaketime clang libclang-rt-14-dev clang-format clang-tidy shellcheck gcovr systemd
+  iproute2 nginx haproxy libfaketime patch clang libclang-rt-14-dev clang-format clang-tidy shellcheck gcovr systemd
   systemd-container prometheus prometheus-alertmanager git debootstrap
 )
 packages_bench=(wrk)

@@ -15,8 +15,7 @@ sim::Case case_of_bytes(fuzz::Bytes& bytes) {
   sim::Case one;
   one.recipe = sim::random_recipe(random);
   one.seed = 1 + bytes.byte();
-  one.last = bytes.one_of(
-      {sim::Last::nothing, sim::Last::down, sim::Last::gone, sim::Last::frozen, sim::Last::follow});
+  if (bytes.one_of({true, false})) one.last = sim::random_last(one.recipe, random);
   const sim::Plan pool = sim::random_plan(one.recipe, random);
   Duration at = std::chrono::seconds{20};
   while (!bytes.empty() && !pool.empty() && one.plan.size() < longest_plan) {

@@ -205,17 +205,18 @@ Tally& Tally::operator+=(const Tally& other) {
   return *this;
 }
 
+Last random_last(const Recipe& recipe, Random& random) {
+  if (recipe.promotes == 0) return Last::follow;
+  return static_cast<Last>(1 + random.below(recipe.when_frozen != 0 ? 3 : 2));
+}
+
 Case random_case(std::uint64_t seed) {
   Random random(seed);
   Case one;
   one.seed = seed;
   one.recipe = random_recipe(random);
   one.plan = random_plan(one.recipe, random);
-  if (random.chance(40)) return one;
-  one.last = Last::follow;
-  if (one.recipe.promotes != 0) {
-    one.last = static_cast<Last>(1 + random.below(one.recipe.when_frozen != 0 ? 3 : 2));
-  }
+  if (!random.chance(40)) one.last = random_last(one.recipe, random);
   return one;
 }
 

@@ -31,6 +31,9 @@ struct Result {
   Tally tally;
 };
 
+/// A last fault that a policy of this recipe heals from: only who promotes can lose the primary
+/// with nobody else there to promote.
+Last random_last(const Recipe& recipe, Random& random);
 Case random_case(std::uint64_t seed);
 Result run_case(const Case& one, const Watch& also = nullptr);
 /// The shortest beginning of its plan that still breaks the same rule, then without what it does

@@ -119,8 +119,8 @@ RouteObserved Agent::look_at_pooler(const RouteName& route, bool reachable) cons
   }
   const auto policy = setup_.policy->routes.find(route);
   const std::size_t poolers = policy == setup_.policy->routes.end() ? 1 : policy->second.via.size();
-  return RouteObserved{
-      route, std::vector<PoolerObservation>(std::max<std::size_t>(poolers, 1), std::move(seen))};
+  return RouteObserved{route,
+                       std::vector<PoolerObservation>(std::max<std::size_t>(poolers, 1), seen)};
 }
 
 void Agent::run(const ObserveRoute& effect) {

@@ -53,7 +53,7 @@ int lag_grade(const std::optional<Duration>& lag) {
 }
 
 bool alike(const PostgresFacts& a, const PostgresFacts& b) {
-  constexpr std::int64_t little_lag = 64 * 1024;
+  constexpr std::int64_t little_lag = 64L * 1024;
   const auto bytes = [](const PostgresFacts& facts) {
     return facts.lag_bytes ? grade(*facts.lag_bytes, little_lag) : -1;
   };

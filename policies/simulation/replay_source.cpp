@@ -150,14 +150,10 @@ std::optional<Sample> SampleCursor::pass_to(const ProbeName& probe, MonoTime at,
 std::vector<MonoTime> SampleCursor::changes() const {
   std::vector<MonoTime> found;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
-    if (i == 0) {
-      found.push_back(runs_[i].from);
-    } else if (is_hole(runs_[i - 1], runs_[i])) {
-      found.push_back(runs_[i - 1].to);
-      found.push_back(runs_[i].from);
-    } else if (!says_the_same(runs_[i - 1].last, runs_[i].first)) {
-      found.push_back(runs_[i].from);
-    }
+    const bool hole = i > 0 && is_hole(runs_[i - 1], runs_[i]);
+    if (hole) found.push_back(runs_[i - 1].to);
+    const bool anew = i == 0 || hole || !says_the_same(runs_[i - 1].last, runs_[i].first);
+    if (anew) found.push_back(runs_[i].from);
   }
   if (!runs_.empty()) found.push_back(runs_.back().to);
   return found;

@@ -378,7 +378,7 @@ Finding Servers::describe(const Server& server, const ProbePolicy& probe) const 
       finding.outcome = Outcome::fail;
       finding.reason = Reason::lag;
     }
-    finding.facts = std::move(facts);
+    finding.facts = facts;
     return finding;
   }
   PostgresFacts facts;

@@ -14,17 +14,21 @@ LIMITS = {"line": 95.0, "branch": 85.0}
 SEEDS = "200"  # of the simulation: the build is not optimised
 
 
+# What is run, with its arguments.
+TESTS = [["unit_policies"], ["simulation_checkers"], ["simulation"],
+         ["simulation", "--replay", *sorted(glob.glob("tests/golden/simulation/*.case"))],
+         ["fuzz_engine", "tests/fuzz/corpus/engine"]]
+
+
 def run_tests(folder):
     environment = {**os.environ, "POINTSMAN_SIMULATION_SEEDS": os.environ.get("POINTSMAN_SIMULATION_SEEDS", SEEDS)}
     good = True
-    for name in ("unit_policies", "simulation"):
+    for name, *arguments in TESTS:
         binary = os.path.join(folder, "bin", name)
-        if not os.path.exists(binary):
-            print(f"{name} was not built")
-            good = False
-            continue
         print(f"--- {name}", flush=True)
-        good = subprocess.run([binary], env=environment, check=False).returncode == 0 and good
+        done = subprocess.run([binary, *arguments], env=environment, text=True, stdout=subprocess.PIPE, check=False)
+        print(done.stdout if done.returncode else done.stdout[-500:], flush=True)
+        good = done.returncode == 0 and good
     return good
 
 

@@ -1,0 +1,119 @@
+// The steps of ladders that the engine takes itself: draining, telling, switching; and those that
+// can not be taken. Beside them, a promotion whose limit of lag is a time.
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pointsman;
+using namespace pointsman::testing;
+
+namespace {
+
+StepPolicy step(StepKind kind, const std::string& name = "") {
+  StepPolicy one;
+  one.kind = kind;
+  one.name = name;
+  if (kind == StepKind::switch_route || kind == StepKind::promote) one.route = RouteName(name);
+  return one;
+}
+
+/// A ladder on the disk, beside the usual routes.
+struct Ladder : World {
+  explicit Ladder(std::vector<StepPolicy> taken) {
+    answers[ProbeName("primary")] = primary(1);
+    answers[ProbeName("replica-1")] = standby();
+    answers[ProbeName("replica-2")] = standby();
+    lead("bud", 5001);
+    lead("bud_ro", 5002);
+    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+    PolicySet set = bud_policy();
+    set.probes[ProbeName("disk")] = probe_policy("disk", ProbeKind::disk);
+    LadderPolicy ladder;
+    ladder.name = LadderName("disk");
+    ladder.when = {ProbeName("disk"), State::unhealthy, 1s};
+    ladder.steps = std::move(taken);
+    ladder.verify_within = ladder.retry_after = 1s;
+    ladder.fingerprint = "disk";
+    set.recovery[ladder.name] = ladder;
+    set.notify[NotifierName("oncall")] = {NotifierName("oncall"), false, false};
+    load(std::move(set));
+    pass_time(90s);
+    answers[ProbeName("disk")] = fail(Reason::over_threshold);
+    pass_time(60s);
+  }
+  bool recorded(const std::string& part) const {
+    return std::any_of(records.begin(), records.end(), [&](const Record& record) {
+      return record.kind == RecordKind::ladder && record.text.find(part) != std::string::npos;
+    });
+  }
+  LadderView view() { return see()->ladders.at(LadderName("disk")); }
+};
+
+}  // namespace
+
+TEST_CASE("steps: draining takes the host out of the balancer, until a person puts it back") {
+  Ladder world({step(StepKind::drain)});
+  REQUIRE(world.see()->drain);
+  CHECK(world.see()->drain->by == "ladder disk");
+  CHECK_FALSE(world.see()->serving.ok);
+  world.answers[ProbeName("disk")] = pass();
+  world.pass_time(60s);
+  CHECK(world.see()->drain);
+  world.give(DrainSet{false, "", "uid 1000"});
+  CHECK(world.see()->serving.ok);
+}
+
+TEST_CASE("steps: whom a step tells is told of the incident, and of its end") {
+  Ladder world({step(StepKind::notify, "oncall")});
+  REQUIRE(!world.alerts.empty());
+  CHECK(world.alerts.front().notifier.text == "oncall");
+  CHECK(world.alerts.front().state == AlertState::firing);
+  world.answers[ProbeName("disk")] = pass();
+  world.pass_time(60s);
+  CHECK(world.alerts.back().state == AlertState::resolved);
+}
+
+TEST_CASE("steps: what can not be done fails with its reason, and the next is tried") {
+  Ladder world({step(StepKind::backup, "bud"), step(StepKind::switch_route, "nowhere"),
+                step(StepKind::switch_route, "bud"), step(StepKind::promote, "bud")});
+  CHECK(world.recorded("no backups"));
+  CHECK(world.recorded("there is no such route"));
+  CHECK(world.recorded("alive and no other candidate fits"));
+  CHECK(world.promotions.empty());
+  CHECK(world.switchovers.empty());
+  CHECK(world.view().phase == "exhausted");
+}
+
+TEST_CASE("promotion: a limit of lag in time is judged by when the position was seen") {
+  for (const bool lags : {false, true}) {
+    World world;
+    world.answers[ProbeName("primary")] = primary_at(1000);
+    world.answers[ProbeName("replica-1")] = standby();
+    world.answers[ProbeName("replica-2")] = standby();
+    world.lead("bud", 5001);
+    PolicySet set = bud_policy();
+    set.routes.erase(RouteName("bud_ro"));
+    set.services[ServiceName("database")].members = {RouteName("bud")};
+    set.services[ServiceName("database")].need = 1;
+    PromotePolicy promote;
+    promote.when = {"primary_dead"};
+    promote.max_lag = Lag{Duration{10s}};
+    promote.sole_promoter = true;
+    set.routes[RouteName("bud")].promote = promote;
+    world.load(std::move(set));
+    world.pass_time(90s);
+    std::uint64_t lsn = 1000;
+    for (int i = 0; i < 12; ++i) {  // a minute of writes
+      world.answers[ProbeName("primary")] = primary_at(lsn += 100);
+      world.pass_time(5s);
+    }
+    const std::uint64_t received = lags ? 1000 : lsn - 100;
+    world.answers[ProbeName("replica-1")] = standby_at(received);
+    world.answers[ProbeName("replica-2")] = standby_at(received);
+    world.answers[ProbeName("primary")] = fail(Reason::connect_refused);
+    world.give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
+    world.pass_time(30s);
+    INFO("lags " << lags << ", " << world.route("bud").diagnosis << ": " << world.route("bud").why);
+    CHECK(world.promotions.size() == (lags ? 0u : 1u));
+  }
+}

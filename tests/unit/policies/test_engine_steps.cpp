@@ -117,3 +117,44 @@ TEST_CASE("promotion: a limit of lag in time is judged by when the position was 
     CHECK(world.promotions.size() == (lags ? 0u : 1u));
   }
 }
+
+TEST_CASE("probes: what passes later than warn_latency is a warning") {
+  World world;
+  PolicySet set;
+  ProbePolicy slow = probe_policy("slow", ProbeKind::http);
+  slow.warn_latency = 500ms;
+  set.probes[slow.name] = slow;
+  world.load(std::move(set));
+  world.pass_time(30s);
+  CHECK(world.state_of("slow") == State::healthy);
+  world.latency[ProbeName("slow")] = 700ms;
+  world.pass_time(30s);
+  CHECK(world.state_of("slow") == State::degraded);
+  const auto seen = world.see();
+  const auto& sample = seen->probes.at(ProbeName("slow")).sample;
+  REQUIRE(sample);
+  CHECK(sample->finding.reason == Reason::slow);
+  CHECK(sample->finding.message.find("warns over") != std::string::npos);
+  world.answers[ProbeName("slow")] = fail(Reason::timeout);
+  world.pass_time(30s);
+  CHECK(world.state_of("slow") == State::unhealthy);  // a failure stays one
+}
+
+TEST_CASE("probes: a late loop is told; a jump backwards counts as one forwards") {
+  World world;
+  world.answers[ProbeName("primary")] = primary(1);
+  world.answers[ProbeName("replica-1")] = standby();
+  world.answers[ProbeName("replica-2")] = standby();
+  world.lead("bud", 5001);
+  world.load(bud_policy());
+  world.pass_time(60s);
+  world.give(LoopDistrusted{distrust_limit, 0s, 0s});
+  CHECK_FALSE(world.see()->distrusted);
+  for (const LoopDistrusted& late : {LoopDistrusted{1s, 0s, 0s}, LoopDistrusted{0s, 1min, 0s},
+                                     LoopDistrusted{0s, 0s, 1h}, LoopDistrusted{0s, 0s, -1h}}) {
+    world.give(late);
+    CHECK(world.see()->distrusted);
+    world.pass_time(10s);
+    CHECK_FALSE(world.see()->distrusted);
+  }
+}

@@ -1,6 +1,7 @@
 // Scenarios as values: what is expected and is so, what is not, what must never be and is.
 #include <catch2/catch.hpp>
 
+#include "policies/simulation/history.hpp"
 #include "policies/simulation/scenario_run.hpp"
 #include "policies/simulation/world.hpp"
 #include "world.hpp"
@@ -41,6 +42,7 @@ std::shared_ptr<const PolicySet> policy() {
   flag.until_recovered = true;
   ladder.steps = {ask, flag};
   set.recovery[ladder.name] = ladder;
+  set.notify[NotifierName("oncall")] = {NotifierName("oncall"), true, true};
   return std::make_shared<const PolicySet>(std::move(set));
 }
 
@@ -93,10 +95,11 @@ TEST_CASE("scenario: what is so is so, of every kind") {
       .expect(20s, 30s, {sim::RouteDiagnosed{RouteName("bud"), "primary_dead"}, ""})
       .expect(20s, 30s, {sim::Happened{"act", "", "promote replica"}, ""})
       .expect(20s, 40s, leads_to("replica-1"))
+      .expect(20s, 40s, {sim::Happened{"alert", "oncall", "firing"}, ""})
       .never({sim::RouteDiagnosed{RouteName("bud"), "split_brain"}, ""});
   const auto result = sim::run_scenario(draft, policy());
   CHECK(failures_of(draft) == "");
-  CHECK(result.checked == 12);
+  CHECK(result.checked == 13);
   CHECK(!result.timeline.empty());
 }
 
@@ -162,6 +165,52 @@ TEST_CASE("scenario: of a dead daemon nothing holds but what has happened") {
   const std::string text = failures_of(draft);
   CHECK(text.find("overall is healthy; the daemon is dead") != std::string::npos);
   CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+}
+
+TEST_CASE("scenario: what is forbidden for a while may be before and after") {
+  Draft draft;
+  draft.at(20s, disk_fails).at(50s, disk_is_well);
+  const Condition drained{sim::StateIs{ProbeName("disk"), State::unhealthy}, ""};
+  draft.prohibitions.push_back({drained, beginning + 5s, beginning + 15s});
+  CHECK(failures_of(draft) == "");
+  draft.prohibitions.push_back({drained, beginning + 40s, beginning + 45s});
+  CHECK(failures_of(draft) == "never: disk is unhealthy; it did\n");
+}
+
+TEST_CASE("acts are told by what they do to what, whatever their number") {
+  const SwitchTarget a{ProbeName("a"), {}}, b{ProbeName("b"), {}};
+  SwitchRoute move;
+  move.route = RouteName("bud");
+  move.to = {a, b};
+  CHECK(act_signature(move) == "switch bud to a, b");
+  move.cause = SwitchCause::verify;
+  CHECK(act_signature(move) == "verify bud to a, b");
+  PromoteServer promote;
+  promote.route = RouteName("bud");
+  promote.to = a;
+  CHECK(act_signature(promote) == "promote a for bud");
+  RunHook hook;
+  hook.route = RouteName("bud");
+  CHECK(act_signature(hook) == "fence for bud");
+  DemoteServer demote;
+  demote.route = RouteName("cache");
+  demote.server = b;
+  CHECK(act_signature(demote) == "demote b for cache");
+  SwitchOver over;
+  over.route = RouteName("bud");
+  over.to = a;
+  CHECK(act_signature(over) == "switch over bud to a");
+  CHECK(act_signature(ReconnectRoute{ActionId{1}, RouteName("bud")}) == "reconnect bud");
+  RunStep step;
+  step.ladder = LadderName("database");
+  step.policy.kind = StepKind::restart_unit;
+  step.policy.name = "app.service";
+  CHECK(act_signature(step) == "restart_unit app.service of database");
+  step.policy.kind = StepKind::promote;
+  step.policy.name = "";
+  step.policy.route = RouteName("bud");
+  CHECK(act_signature(step) == "promote bud of database");
+  CHECK(act_signature(RunProbe{ProbeName("a")}).empty());
 }
 
 TEST_CASE("scenario: every change is told in words of its own") {

@@ -2,8 +2,10 @@
 // values compare by all that is in them.
 #include <catch2/catch.hpp>
 
+#include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "policies/diagnose.hpp"
 #include "policies/model/incident.hpp"
@@ -26,6 +28,19 @@ void check_words(int count) {
     words.insert(word);
   }
   CHECK(words.size() == static_cast<std::size_t>(count));
+}
+
+/// A copy is equal; one that was changed by any of `changes` is not.
+template <class Value>
+void check_each_member(const Value& value,
+                       const std::vector<std::function<void(Value&)>>& changes) {
+  Value copy = value;
+  CHECK(copy == value);
+  for (const auto& change : changes) {
+    Value other = value;
+    change(other);
+    CHECK(other != value);
+  }
 }
 
 /// With everything that it can hold.
@@ -129,22 +144,80 @@ TEST_CASE("facts are equal when all of them are") {
   for (std::size_t i = 0; i < one.size(); ++i) {
     for (std::size_t j = 0; j < same.size(); ++j) CHECK((one[i] == same[j]) == (i == j));
   }
-  // The last member of each counts too.
-  PostgresFacts pg = std::get<PostgresFacts>(one[0]);
-  pg.version = "15.21";
-  CHECK(Facts{pg} != one[0]);
-  RedisFacts rd = std::get<RedisFacts>(one[1]);
-  rd.sentinels = 0;
-  CHECK(Facts{rd} != one[1]);
-  HttpFacts http = std::get<HttpFacts>(one[2]);
-  http.address.clear();
-  CHECK(Facts{http} != one[2]);
-  DiskFacts disk = std::get<DiskFacts>(one[5]);
-  disk.hours_to_full.reset();
-  CHECK(Facts{disk} != one[5]);
-  ExecFacts exec = std::get<ExecFacts>(one[9]);
-  exec.first_line = "other";
-  CHECK(Facts{exec} != one[9]);
+}
+
+TEST_CASE("each member of a value counts when it is compared") {
+  const auto full = full_facts();
+  const auto pg = std::get<PostgresFacts>(full[0]);
+  check_each_member<PostgresFacts>(
+      pg, {[](auto& f) { f.role = PostgresRole::primary; }, [](auto& f) { f.read_only = false; },
+           [](auto& f) { f.timeline.reset(); }, [](auto& f) { f.lsn = 1; },
+           [](auto& f) { f.replay_lsn = 1; }, [](auto& f) { f.lag_bytes = 1; },
+           [](auto& f) { f.lag_seconds.reset(); }, [](auto& f) { f.receiving = false; },
+           [](auto& f) { f.receiver_silent.reset(); }, [](auto& f) { f.connections = 1; },
+           [](auto& f) { f.max_connections = 1; }, [](auto& f) { f.wal_receiver_timeout.reset(); },
+           [](auto& f) { f.apply_delay.reset(); }, [](auto& f) { f.may_promote.reset(); },
+           [](auto& f) { f.system_id = "T"; }, [](auto& f) { f.version = "16"; }});
+  check_each_member<RedisFacts>(
+      std::get<RedisFacts>(full[1]),
+      {[](auto& f) { f.role = RedisRole::master; }, [](auto& f) { f.offset = 1; },
+       [](auto& f) { f.link_up = false; }, [](auto& f) { f.lag.reset(); },
+       [](auto& f) { f.clients = 1; }, [](auto& f) { f.used_memory = 1; },
+       [](auto& f) { f.maxmemory = 1; }, [](auto& f) { f.loading = false; },
+       [](auto& f) { f.sentinels = 1; }});
+  check_each_member<HttpFacts>(
+      std::get<HttpFacts>(full[2]),
+      {[](auto& f) { f.status_code = 500; }, [](auto& f) { f.dns.reset(); },
+       [](auto& f) { f.connect.reset(); }, [](auto& f) { f.tls.reset(); },
+       [](auto& f) { f.first_byte.reset(); }, [](auto& f) { f.total.reset(); },
+       [](auto& f) { f.cert_expires.reset(); }, [](auto& f) { f.address = ""; }});
+  check_each_member<TcpFacts>(
+      std::get<TcpFacts>(full[3]),
+      {[](auto& f) { f.connect.reset(); }, [](auto& f) { f.cert_expires.reset(); }});
+  check_each_member<PgbouncerFacts>(
+      std::get<PgbouncerFacts>(full[4]),
+      {[](auto& f) { f.waiting = 9; }, [](auto& f) { f.maxwait = 9s; },
+       [](auto& f) { f.active = 9; }, [](auto& f) { f.idle = 9; }, [](auto& f) { f.paused = 9; },
+       [](auto& f) { f.version = ""; }});
+  check_each_member<DiskFacts>(
+      std::get<DiskFacts>(full[5]),
+      {[](auto& f) { f.used = 9; }, [](auto& f) { f.free = 9; }, [](auto& f) { f.total = 9; },
+       [](auto& f) { f.used_ratio = 1; }, [](auto& f) { f.inodes_ratio.reset(); },
+       [](auto& f) { f.read_only = false; }, [](auto& f) { f.hours_to_full.reset(); }});
+  check_each_member<MemoryFacts>(
+      std::get<MemoryFacts>(full[6]),
+      {[](auto& f) { f.used = 9; }, [](auto& f) { f.available = 9; }, [](auto& f) { f.limit = 9; },
+       [](auto& f) { f.used_ratio = 1; }, [](auto& f) { f.psi.reset(); }});
+  check_each_member<CpuFacts>(std::get<CpuFacts>(full[7]),
+                              {[](auto& f) { f.busy = 1; }, [](auto& f) { f.steal = 1; },
+                               [](auto& f) { f.load1 = 1; }, [](auto& f) { f.psi.reset(); }});
+  check_each_member<UnitFacts>(std::get<UnitFacts>(full[8]),
+                               {[](auto& f) { f.active = "failed"; }, [](auto& f) { f.sub = ""; },
+                                [](auto& f) { f.restarts = 9; }});
+  check_each_member<ExecFacts>(std::get<ExecFacts>(full[9]), {[](auto& f) { f.exit_code.reset(); },
+                                                              [](auto& f) { f.first_line = ""; }});
+  const Finding finding{Outcome::pass, Reason::ok, "", pg};
+  check_each_member<Finding>(
+      finding, {[](auto& f) { f.outcome = Outcome::fail; }, [](auto& f) { f.reason = Reason::lag; },
+                [](auto& f) { f.message = "x"; }, [](auto& f) { f.facts = RedisFacts{}; }});
+  check_each_member<Sample>(
+      Sample{ProbeName("a"), MonoTime{1s}, MonoTime{2s}, finding},
+      {[](auto& f) { f.probe = ProbeName("b"); }, [](auto& f) { f.started = MonoTime{0s}; },
+       [](auto& f) { f.finished = MonoTime{3s}; },
+       [](auto& f) { f.finding.reason = Reason::lag; }});
+  const PoolFigures pool{"app", 1, 2, 3, 4, 5s};
+  check_each_member<PoolFigures>(
+      pool, {[](auto& f) { f.user = ""; }, [](auto& f) { f.clients_active = 9; },
+             [](auto& f) { f.clients_waiting = 9; }, [](auto& f) { f.servers_active = 9; },
+             [](auto& f) { f.servers_idle = 9; }, [](auto& f) { f.longest_wait = 9s; }});
+  PoolerObservation seen;
+  seen.addresses = {{"10.0.0.1", 5432}};
+  seen.pools = {pool};
+  check_each_member<PoolerObservation>(
+      seen, {[](auto& f) { f.reachable = true; }, [](auto& f) { f.error = "x"; },
+             [](auto& f) { f.listed = true; }, [](auto& f) { f.paused = true; },
+             [](auto& f) { f.disabled = true; }, [](auto& f) { f.addresses[0].port = 1; },
+             [](auto& f) { f.file = FileState::differs; }, [](auto& f) { f.pools.clear(); }});
 }
 
 TEST_CASE("endpoints and members are printed as the configuration writes them") {

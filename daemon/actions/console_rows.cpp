@@ -185,13 +185,9 @@ bool has_session_pooling(const std::vector<PoolRow>& pools) {
 
 bool is_settled(const std::vector<PoolRow>& pools, const std::vector<ServerRow>& servers) {
   return std::all_of(pools.begin(), pools.end(), [&](const PoolRow& pool) {
-    bool stays = false, closes = false;
-    for (const auto& server : servers) {
-      if (server.user != pool.user) continue;
-      closes = closes || server.close_needed;
-      stays = stays || (server.is_ready() && !server.close_needed);
-    }
-    return stays || (pool.cl_waiting == 0 && !closes);
+    return std::any_of(servers.begin(), servers.end(), [&](const ServerRow& server) {
+      return server.user == pool.user && server.is_ready() && !server.close_needed;
+    });
   });
 }
 

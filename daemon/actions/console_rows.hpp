@@ -88,8 +88,8 @@ ServersView view_servers(const std::vector<ServerRow>& servers, const std::vecto
 /// Some pool gives a client its server for as long as the client stays.
 bool has_session_pooling(const std::vector<PoolRow>& pools);
 
-/// No pool of the database has to log in anew yet: each has a server connection that stays, or
-/// neither a client that waits nor a connection that is about to be closed.
+/// No pool of the database has to log in anew: each has a server connection that stays. One without
+/// may remember a login that failed, also where no client waits: those were all sent away.
 bool is_settled(const std::vector<PoolRow>& pools, const std::vector<ServerRow>& servers);
 
 /// The ids, for KILL_CLIENT, of the clients that these connections are linked to. Empty where the

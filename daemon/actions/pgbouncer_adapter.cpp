@@ -23,6 +23,9 @@ asio::awaitable<PoolerObservation> PgbouncerAdapter::async_look() {
   PoolerObservation observation;
   const auto view = co_await tools_.pooler->async_databases(mono_now() + observe_limit);
   observation.reachable = view.error.empty();
+  if (observation.reachable) {
+    co_await tools_.pooler->async_restore_kept(route_.database, mono_now() + observe_limit);
+  }
   observation.error = view.error;
   if (const auto* row = find_database(view.rows, route_.database)) {
     observation.listed = true;
@@ -143,7 +146,7 @@ asio::awaitable<void> PgbouncerAdapter::async_undo(SwitchSteps steps) {
       co_await pooler.async_reload(retry, deadline);
     }
     co_await pooler.async_let_go(steps.database, retry, deadline);
-    co_await pooler.async_settle(steps.database, deadline);
+    co_await pooler.async_settle(steps.database, retry, deadline);
   }
   co_await pooler.async_clean_up(retry, deadline);
 }

@@ -28,7 +28,8 @@ asio::awaitable<std::string> async_let_go(SwitchTools tools, std::string databas
   auto& pooler = *tools.pooler;
   const auto error = co_await pooler.async_let_go(database, retry, deadline);
   POINTSMAN_FAULT_POINT("pgbouncer.hold_released");
-  if (error.empty()) co_await pooler.async_settle(database, mono_now() + Pooler::settle_limit);
+  if (error.empty())
+    co_await pooler.async_settle(database, retry, mono_now() + Pooler::settle_limit);
   POINTSMAN_FAULT_POINT("pgbouncer.hold_restore");
   // What is said here is about a setting that harms nobody; the clients are free.
   co_await pooler.async_restore(retry, mono_now() + tools.limits.restore);

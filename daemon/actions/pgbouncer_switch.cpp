@@ -269,7 +269,8 @@ asio::awaitable<void> PgbouncerSwitch::async_finish() {
   if (held_) {
     note(fmt::format("the clients of {} still wait: it is paused by us", route_.database));
   } else if (retry_.on) {
-    co_await tools_.pooler->async_settle(route_.database, mono_now() + Pooler::settle_limit);
+    co_await tools_.pooler->async_settle(route_.database, retry_,
+                                         mono_now() + Pooler::settle_limit);
     POINTSMAN_FAULT_POINT("pgbouncer.before_restore");
   }
   const auto deadline = mono_now() + tools_.limits.restore;

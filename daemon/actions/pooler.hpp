@@ -82,9 +82,16 @@ class Pooler {
   /// the hold is overdue. Empty, or what went wrong.
   asio::awaitable<std::string> async_let_go(std::string database, RetryUse& use, MonoTime deadline);
 
-  /// Waits, at most settle_limit, until no pool of the database has to log in anew. Before that the
-  /// long retry must not come back: a pool whose last login was cut would wait it out.
-  asio::awaitable<void> async_settle(std::string database, MonoTime deadline);
+  /// Waits, at most settle_limit, until every pool of the database is seen to be logged in. Before
+  /// that the long retry must not come back: a pool whose last login failed or was cut would wait
+  /// it out, and nothing on the console tells which those are. Where one stays without a connection
+  /// (its clients may be between two tries) the pooler takes the use over, and the short retry
+  /// stays for as long as such a failure is remembered: async_restore_kept.
+  asio::awaitable<void> async_settle(std::string database, RetryUse& use, MonoTime deadline);
+
+  /// At each look: the short retry that async_settle kept goes back when its time is over, or every
+  /// pool of the database has logged in.
+  asio::awaitable<void> async_restore_kept(std::string database, MonoTime deadline);
 
   /// False: it is held already.
   bool begin_hold(const std::string& database);
@@ -114,6 +121,7 @@ class Pooler {
     MonoTime since{};
     bool is_overdue = false;
   };
+  void keep(const std::string& database, RetryUse& use);
   asio::awaitable<std::optional<double>> async_read_retry(std::string& error, MonoTime deadline);
   asio::awaitable<std::string> async_shorten(RetryUse& use, bool after_reload, MonoTime deadline);
   asio::awaitable<std::string> async_kill(std::string database, MonoTime deadline);
@@ -126,6 +134,7 @@ class Pooler {
   AsyncLock turn_;
   int uses_ = 0;
   std::optional<double> configured_;  ///< server_login_retry of pgbouncer.ini, as last seen
+  std::map<std::string, MonoTime> kept_until_;  ///< by database: a use that async_settle took over
   std::uint64_t reloads_asked_ = 0;
   std::uint64_t reloads_done_ = 0;  ///< the newest ask that a RELOAD, begun after it, has served
   std::map<std::string, Hold> holds_;

@@ -14,6 +14,9 @@ constexpr Duration command_limit = std::chrono::seconds{2};
 /// A database must not stay paused because a caller's time was over.
 constexpr Duration let_go_limit = std::chrono::seconds{4};
 constexpr Duration settle_tick = std::chrono::milliseconds{10};
+/// Seconds: pgbouncer's default of server_login_retry, and the most that is waited for a longer
+/// one.
+constexpr double usual_retry = 15, longest_kept = 60;
 
 }  // namespace
 
@@ -66,13 +69,37 @@ asio::awaitable<std::string> Pooler::async_let_go(std::string database, RetryUse
   co_return error;
 }
 
-asio::awaitable<void> Pooler::async_settle(std::string database, MonoTime deadline) {
+asio::awaitable<void> Pooler::async_settle(std::string database, RetryUse& use, MonoTime deadline) {
   const auto limit = std::min(deadline, mono_now() + settle_limit);
   while (mono_now() < limit) {
     const auto view = co_await async_view(database, limit);
-    if (!view.error.empty() || is_settled(view.pools, view.servers)) co_return;
+    if (view.error.empty() && is_settled(view.pools, view.servers)) co_return;
     co_await async_sleep_until(std::min(limit, mono_now() + settle_tick));
   }
+  keep(database, use);
+}
+
+/// A failed login counts from its start, by the retry that is in force when the next client comes:
+/// once the configured one has passed, nothing that was before counts any more.
+void Pooler::keep(const std::string& database, RetryUse& use) {
+  if (!use.on) return;
+  use.on = false;
+  if (kept_until_.contains(database)) --uses_;
+  const double seconds = std::clamp(configured_.value_or(usual_retry), short_retry, longest_kept);
+  kept_until_[database] =
+      mono_now() + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+asio::awaitable<void> Pooler::async_restore_kept(std::string database, MonoTime deadline) {
+  const auto kept = kept_until_.find(database);
+  if (kept == kept_until_.end()) co_return;
+  if (mono_now() < kept->second) {
+    const auto view = co_await async_view(database, deadline);
+    if (!view.error.empty() || !is_settled(view.pools, view.servers)) co_return;
+  }
+  if (kept_until_.erase(database) == 0) co_return;  // another look was quicker
+  RetryUse use{true};
+  co_await async_restore(use, deadline);
 }
 
 asio::awaitable<std::string> Pooler::async_setting(std::string key, MonoTime deadline) {

@@ -59,6 +59,18 @@ std::pair<char, pid_t> state_and_parent(pid_t pid) {
   return {state, parent};
 }
 
+/// A leader that has ended is a zombie, while its other threads still end and hold its sockets
+/// open.
+std::size_t threads_of(pid_t pid) {
+  std::error_code gone;
+  std::size_t count = 0;
+  for (fs::directory_iterator it(fmt::format("/proc/{}/task", pid), gone), end; !gone && it != end;
+       it.increment(gone)) {
+    ++count;
+  }
+  return count;
+}
+
 std::vector<pid_t> family_of(pid_t root) {
   std::map<pid_t, pid_t> parents;
   for (const auto& entry : fs::directory_iterator("/proc")) {
@@ -277,7 +289,7 @@ void Process::kill_all() {
   wait_for("the whole family is gone", [&all] {
     return std::all_of(all.begin(), all.end(), [](pid_t one) {
       const char state = state_and_parent(one).first;
-      return state == '\0' || state == 'Z';
+      return state == '\0' || (state == 'Z' && threads_of(one) <= 1);
     });
   });
 }

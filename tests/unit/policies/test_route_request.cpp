@@ -10,7 +10,7 @@ using namespace pointsman::testing;
 namespace {
 
 struct Desk : World {
-  explicit Desk(std::set<HookKind> hooks = {}, Mode mode = Mode::act) {
+  explicit Desk(std::set<HookKind> configured = {}, Mode mode = Mode::act) {
     answers[ProbeName("primary")] = primary(1);
     answers[ProbeName("replica-1")] = standby();
     answers[ProbeName("replica-2")] = standby();
@@ -19,7 +19,7 @@ struct Desk : World {
     pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
     set_ = bud_policy();
     set_.mode = mode;
-    set_.routes[RouteName("bud")].hooks = std::move(hooks);
+    set_.routes[RouteName("bud")].hooks = std::move(configured);
     load(set_);
     pass_time(90s);
     switches.clear();

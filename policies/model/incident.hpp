@@ -24,7 +24,7 @@ namespace pointsman {
 inline constexpr std::size_t incident_notes_limit = 200;
 inline constexpr std::size_t incident_attempts_limit = 100;
 inline constexpr std::size_t incident_text_limit = 1'000;  ///< bytes
-inline constexpr std::size_t incident_evidence_bytes = 48 * 1024;
+inline constexpr std::size_t incident_evidence_bytes = 48UL * 1024;
 
 /// Names and values, in order: the evidence of a moment.
 using Details = std::vector<std::pair<std::string, std::string>>;

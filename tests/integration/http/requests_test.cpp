@@ -17,6 +17,10 @@ int count(const std::string& text, const std::string& what) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++found;
   return found;
 }
+/// The timestamp is the snapshot's: between two requests there may be a new one.
+std::string without_time(const std::string& body) {
+  return body.substr(0, body.find("\"timestamp\""));
+}
 }  // namespace
 
 TEST_CASE("/health is answered, in every form") {
@@ -29,7 +33,7 @@ TEST_CASE("/health is answered, in every form") {
   CHECK(reply.body.find("\"status\":\"ok\"") != std::string::npos);
   for (const char* target : {"/health?x=1", "/he%61lth", "http://any.host/health", "/readyz"}) {
     INFO(target);
-    CHECK(client.ask(get(target)).body == client.ask(get("/health")).body.substr(0, 4096));
+    CHECK(without_time(client.ask(get(target)).body) == without_time(reply.body));
   }
   CHECK(client.ask(get("/livez")).status == 200);
 }

@@ -58,7 +58,7 @@ class DataLoop {
 
   /// Lets the loop run until it is true.
   template <class Predicate>
-  bool run_while_not(Predicate is_true, Duration limit = 10s) {
+  bool run_while_not(Predicate is_true, Duration limit = 30s) {
     const auto until = mono_now() + limit;
     io_.restart();
     while (!is_true() && mono_now() < until) io_.run_one_for(50ms);

@@ -19,12 +19,6 @@ from process import wait_for
 UNIT = os.path.join(REPOSITORY, "systemd/pointsman.service")
 SERVICE = "pointsman.service"
 CONFIG = "/etc/pointsman/pointsman.yaml"
-FILES = {
-    "systemd/pointsman.service": "/usr/lib/systemd/system/pointsman.service",
-    "systemd/pointsman.sysusers.conf": "/usr/lib/sysusers.d/pointsman.conf",
-    "systemd/pointsman.tmpfiles.conf": "/usr/lib/tmpfiles.d/pointsman.conf",
-    "systemd/pointsman-pgbouncer.tmpfiles.conf": "/usr/lib/tmpfiles.d/pointsman-pgbouncer.conf",
-}
 WITNESS = """\
 [Service]
 ExecStart=/usr/bin/sleep infinity
@@ -57,13 +51,13 @@ SYSTEM = {"systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "pytho
 
 
 class Machine(Container):
-    """The container with pointsman installed as the README of systemd/ says."""
+    """The container with pointsman in it as `cmake --install` and the README of systemd/ put it."""
 
     def __init__(self, place):
         super().__init__(place, sorted(SYSTEM.union(packages_of(binary()))))
-        self.install(binary(), "/usr/bin/pointsman", 0o755)
-        for source, target in FILES.items():
-            self.install(os.path.join(REPOSITORY, source), target)
+        build = os.path.dirname(os.path.dirname(binary()))
+        subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=True, capture_output=True,
+                       env={**os.environ, "DESTDIR": self.root})
         self.write("/etc/systemd/system/witness.service", WITNESS)
         self.write(CONFIG, config())
         subprocess.run(["systemd-sysusers", "--root=" + self.root], check=True, capture_output=True)

@@ -58,16 +58,6 @@ std::string paused_text(const PgbouncerState& state) {
   return text;
 }
 
-Finding make_finding(Outcome outcome, Reason reason, std::string message,
-                     const PgbouncerFacts& facts) {
-  Finding finding;
-  finding.outcome = outcome;
-  finding.reason = reason;
-  finding.message = std::move(message);
-  finding.facts = facts;
-  return finding;
-}
-
 std::string wait_text(Duration wait, Duration limit) {
   return fmt::format("a client has waited {}, more than {}", duration_text(wait),
                      duration_text(limit));
@@ -109,25 +99,25 @@ std::optional<PgbouncerState> read_pgbouncer(const PgRows& pools, const PgRows& 
 Finding judge_pgbouncer(const PgbouncerSpec& spec, const PgbouncerState& state) {
   const PgbouncerFacts& facts = state.facts;
   if (spec.max_wait_fail && facts.maxwait > *spec.max_wait_fail) {
-    return make_finding(Outcome::fail, Reason::over_threshold,
-                        wait_text(facts.maxwait, *spec.max_wait_fail), facts);
+    return Finding{Outcome::fail, Reason::over_threshold,
+                   wait_text(facts.maxwait, *spec.max_wait_fail), facts};
   }
   if (spec.max_waiting && facts.waiting > *spec.max_waiting) {
-    return make_finding(
-        Outcome::fail, Reason::over_threshold,
-        fmt::format("{} clients wait, more than {}", facts.waiting, *spec.max_waiting), facts);
+    return Finding{Outcome::fail, Reason::over_threshold,
+                   fmt::format("{} clients wait, more than {}", facts.waiting, *spec.max_waiting),
+                   facts};
   }
   if (facts.paused > 0) {
-    return make_finding(Outcome::warn, Reason::paused, paused_text(state), facts);
+    return Finding{Outcome::warn, Reason::paused, paused_text(state), facts};
   }
   if (spec.max_wait_warn && facts.maxwait > *spec.max_wait_warn) {
-    return make_finding(Outcome::warn, Reason::over_threshold,
-                        wait_text(facts.maxwait, *spec.max_wait_warn), facts);
+    return Finding{Outcome::warn, Reason::over_threshold,
+                   wait_text(facts.maxwait, *spec.max_wait_warn), facts};
   }
-  return make_finding(Outcome::pass, Reason::ok,
-                      fmt::format("{} clients wait, {} server connections are active, {} idle",
-                                  facts.waiting, facts.active, facts.idle),
-                      facts);
+  return Finding{Outcome::pass, Reason::ok,
+                 fmt::format("{} clients wait, {} server connections are active, {} idle",
+                             facts.waiting, facts.active, facts.idle),
+                 facts};
 }
 
 Finding finding_of_console_error(const PgError& error, const std::string& peer, Duration waited) {

@@ -99,16 +99,6 @@ void read_standby(const PgRows& rows, PostgresFacts& facts) {
   }
 }
 
-Finding make_finding(Outcome outcome, Reason reason, std::string message,
-                     const PostgresFacts& facts) {
-  Finding finding;
-  finding.outcome = outcome;
-  finding.reason = reason;
-  finding.message = std::move(message);
-  finding.facts = facts;
-  return finding;
-}
-
 /// Why the lag is too much; empty where it is not.
 std::string lag_complaint(const Lag& max_lag, const PostgresFacts& facts) {
   if (const auto* limit = std::get_if<Duration>(&max_lag)) {
@@ -289,24 +279,24 @@ void bound_lag(PostgresFacts& facts, MonoTime now, std::optional<MonoTime>& caug
 Finding judge_postgres(const PostgresSpec& spec, const PostgresFacts& facts) {
   const bool is_standby = facts.role == PostgresRole::standby;
   if (spec.expect == PostgresExpect::writable && is_standby) {
-    return make_finding(Outcome::fail, Reason::wrong_role, "is a standby, expected to be writable",
-                        facts);
+    return Finding{Outcome::fail, Reason::wrong_role, "is a standby, expected to be writable",
+                   facts};
   }
   if (spec.expect == PostgresExpect::standby && !is_standby) {
-    return make_finding(Outcome::fail, Reason::wrong_role, "is a primary, expected to be a standby",
-                        facts);
+    return Finding{Outcome::fail, Reason::wrong_role, "is a primary, expected to be a standby",
+                   facts};
   }
   if (spec.expect == PostgresExpect::writable && facts.read_only) {
-    return make_finding(Outcome::fail, Reason::read_only,
-                        "is a primary, but its transactions default to read only", facts);
+    return Finding{Outcome::fail, Reason::read_only,
+                   "is a primary, but its transactions default to read only", facts};
   }
   if (spec.max_lag && is_standby) {
     auto complaint = lag_complaint(*spec.max_lag, facts);
     if (!complaint.empty()) {
-      return make_finding(Outcome::fail, Reason::lag, std::move(complaint), facts);
+      return Finding{Outcome::fail, Reason::lag, std::move(complaint), facts};
     }
   }
-  return make_finding(Outcome::pass, Reason::ok, describe(facts), facts);
+  return Finding{Outcome::pass, Reason::ok, describe(facts), facts};
 }
 
 Reason reason_of_sqlstate(const PgError& error) {

@@ -97,15 +97,6 @@ std::optional<std::int64_t> read_sentinels(const RedisReply* reply) {
   return count.integer;
 }
 
-Finding make_finding(Outcome outcome, Reason reason, std::string message, const RedisFacts& facts) {
-  Finding finding;
-  finding.outcome = outcome;
-  finding.reason = reason;
-  finding.message = std::move(message);
-  finding.facts = facts;
-  return finding;
-}
-
 bool is_login(RedisAsk ask) {
   return ask == RedisAsk::auth || ask == RedisAsk::select;
 }
@@ -146,7 +137,7 @@ std::optional<Finding> first_error(const RedisSpec& spec, const RedisAnswers& an
     // Whatever AUTH failed for, we are not logged in.
     const Reason why =
         ask == RedisAsk::auth && reason == Reason::query_failed ? Reason::auth_failed : reason;
-    return make_finding(Outcome::fail, why, redis_error_text(spec, ask, reply.text), facts);
+    return Finding{Outcome::fail, why, redis_error_text(spec, ask, reply.text), facts};
   }
   return std::nullopt;
 }
@@ -154,20 +145,19 @@ std::optional<Finding> first_error(const RedisSpec& spec, const RedisAnswers& an
 std::optional<Finding> judge_role(const RedisSpec& spec, const RedisAnswers& answers,
                                   const RedisFacts& facts) {
   const auto wrong = [&facts](std::string message) {
-    return make_finding(Outcome::fail, Reason::wrong_role, std::move(message), facts);
+    return Finding{Outcome::fail, Reason::wrong_role, std::move(message), facts};
   };
   if (spec.expect == RedisExpect::any && spec.check != RedisCheck::role) return std::nullopt;
   if (facts.role == RedisRole::unknown) {
     const auto* role = find(answers, RedisAsk::role);
     if (role != nullptr && role->is_error()) {
-      return make_finding(Outcome::fail, reason_of_redis_error(role->text),
-                          redis_error_text(spec, RedisAsk::role, role->text), facts);
+      return Finding{Outcome::fail, reason_of_redis_error(role->text),
+                     redis_error_text(spec, RedisAsk::role, role->text), facts};
     }
     const bool is_sentinel =
         role != nullptr && !role->elements.empty() && role->elements.front().text == "sentinel";
     if (is_sentinel) return wrong("is a Sentinel, not a server: ask the server that it watches");
-    return make_finding(Outcome::fail, Reason::protocol_error, "does not say what its role is",
-                        facts);
+    return Finding{Outcome::fail, Reason::protocol_error, "does not say what its role is", facts};
   }
   if (spec.expect == RedisExpect::master && facts.role == RedisRole::replica) {
     return wrong("is a replica, expected to be the master");
@@ -185,8 +175,8 @@ std::optional<Finding> judge_roundtrip(const RedisSpec& spec, const RedisAnswers
   if (got != nullptr && got->kind == RedisReply::Kind::text && got->text == token.value) {
     return std::nullopt;
   }
-  return make_finding(Outcome::fail, Reason::body_mismatch, "took a value and then did not have it",
-                      facts);
+  return Finding{Outcome::fail, Reason::body_mismatch, "took a value and then did not have it",
+                 facts};
 }
 
 /// A replica that has lost its master answers, with ever older data. Where nothing was asked about
@@ -201,20 +191,20 @@ std::optional<Finding> judge_replication(const RedisSpec& spec, const RedisAnswe
     auto text = std::string(copies ? "a replica that still copies the data of its master"
                                    : "a replica that has lost its master");
     if (facts.lag) text += fmt::format(", {} ago", duration_text(*facts.lag));
-    return make_finding(matters ? Outcome::fail : Outcome::warn, Reason::link_down, std::move(text),
-                        facts);
+    return Finding{matters ? Outcome::fail : Outcome::warn, Reason::link_down, std::move(text),
+                   facts};
   }
   if (!spec.max_lag) return std::nullopt;
   if (!facts.lag) {
-    return make_finding(Outcome::fail, Reason::lag,
-                        "how far it is behind is not known: its user may not ask INFO replication",
-                        facts);
+    return Finding{Outcome::fail, Reason::lag,
+                   "how far it is behind is not known: its user may not ask INFO replication",
+                   facts};
   }
   if (*facts.lag <= *spec.max_lag) return std::nullopt;
-  return make_finding(Outcome::fail, Reason::lag,
-                      fmt::format("has heard nothing of its master for {}, more than {}",
-                                  duration_text(*facts.lag), duration_text(*spec.max_lag)),
-                      facts);
+  return Finding{Outcome::fail, Reason::lag,
+                 fmt::format("has heard nothing of its master for {}, more than {}",
+                             duration_text(*facts.lag), duration_text(*spec.max_lag)),
+                 facts};
 }
 
 std::optional<Finding> judge_memory(const RedisSpec& spec, const RedisFacts& facts) {
@@ -224,10 +214,10 @@ std::optional<Finding> judge_memory(const RedisSpec& spec, const RedisFacts& fac
   const auto over = [&](const std::optional<double>& limit, Outcome outcome) {
     std::optional<Finding> finding;
     if (limit && ratio > *limit) {
-      finding = make_finding(outcome, Reason::over_threshold,
-                             fmt::format("uses {:.1f} % of its maxmemory, more than {:.1f} %",
-                                         ratio * 100, *limit * 100),
-                             facts);
+      finding = Finding{outcome, Reason::over_threshold,
+                        fmt::format("uses {:.1f} % of its maxmemory, more than {:.1f} %",
+                                    ratio * 100, *limit * 100),
+                        facts};
     }
     return finding;
   };
@@ -331,7 +321,7 @@ Finding judge_redis(const RedisSpec& spec, const RedisAnswers& answers, const Re
   if (memory && memory->outcome == Outcome::fail) return *std::move(memory);
   if (link) return *std::move(link);
   if (memory) return *std::move(memory);
-  return make_finding(Outcome::pass, Reason::ok, describe(spec, facts), facts);
+  return Finding{Outcome::pass, Reason::ok, describe(spec, facts), facts};
 }
 
 Reason reason_of_redis_error(std::string_view text) {
@@ -356,8 +346,8 @@ std::string redis_error_text(const RedisSpec& spec, RedisAsk ask, std::string_vi
 }
 
 Finding finding_of_redis_refusal(const RedisSpec& spec, RedisAsk ask, std::string_view text) {
-  return make_finding(Outcome::fail, reason_of_redis_error(text), redis_error_text(spec, ask, text),
-                      RedisFacts{});
+  return Finding{Outcome::fail, reason_of_redis_error(text), redis_error_text(spec, ask, text),
+                 RedisFacts{}};
 }
 
 }  // namespace pointsman

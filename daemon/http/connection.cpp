@@ -137,19 +137,18 @@ void Connection::wait_to_write() {
   });
 }
 
+/// False: it goes on when the socket takes more, or is closed.
+bool Connection::flush_or_wait(MonoTime now) {
+  const Flushed flushed = flush(now);
+  if (flushed == Flushed::blocked) wait_to_write();
+  if (flushed == Flushed::failed) close();
+  return flushed == Flushed::all;
+}
+
 void Connection::serve(MonoTime now) {
   for (bool more = true; more;) {  // ends: each round uses up some of in_, and reads none
     more = !has_output() && answer_requests(now);
-    switch (flush(now)) {
-      case Flushed::all:
-        break;
-      case Flushed::blocked:
-        wait_to_write();
-        return;
-      case Flushed::failed:
-        close();
-        return;
-    }
+    if (!flush_or_wait(now)) return;
     if (ending_) {
       end(now);
       return;
@@ -312,16 +311,7 @@ void Connection::send_events(MonoTime now) {
       stream_->sent = now;
       if (phase_ == Phase::streaming) active_ = now;  // the deadline counts from here
     }
-    switch (flush(now)) {
-      case Flushed::all:
-        break;
-      case Flushed::blocked:
-        wait_to_write();
-        return;
-      case Flushed::failed:
-        close();
-        return;
-    }
+    if (!flush_or_wait(now)) return;
   }
   if (ending_) {
     end(now);

@@ -106,6 +106,7 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   void refuse(int status, std::string_view text);
   ssize_t send_some();
   Flushed flush(MonoTime now);
+  bool flush_or_wait(MonoTime now);
   bool has_output() const { return out_sent_ < out_.size() || body_ != nullptr; }
   void end(MonoTime now);
 

@@ -92,7 +92,7 @@ void Engine::on(const IncidentAcknowledged& event) {
 void Engine::on(const MemoryRestored& event) {
   for (const RouteMemory& memory : event.routes) {
     const auto it = routes_.find(memory.route);
-    if (it != routes_.end()) it->second.restore(memory);
+    if (it != routes_.end()) it->second.restore(memory, now_);
   }
   for (const PromotionMemory& memory : event.promotions) {
     const auto it = routes_.find(memory.route);

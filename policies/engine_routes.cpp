@@ -2,6 +2,8 @@
 // probes.
 #include "policies/engine.hpp"
 
+#include <algorithm>
+
 namespace pointsman {
 
 void Engine::on(const RouteObserved& event) {
@@ -24,10 +26,14 @@ RouteContext Engine::context_for(const RouteKeeper& keeper) {
     const auto it = routes_.find(*keeper.policy().fallback);
     if (it != routes_.end()) fallback = &it->second;
   }
+  const bool awaited = std::any_of(routes_.begin(), routes_.end(), [&](const auto& route) {
+    return route.second.is_covered() && route.second.policy().fallback == keeper.policy().name;
+  });
   return RouteContext{.now = now_,
                       .mode = policy_->mode,
                       .probes = probes_,
                       .fallback = fallback,
+                      .awaited = awaited,
                       .distrust_since = distrust_since_,
                       .paused = operations_.paused(),
                       .maintenance = planned_maintenance(),

@@ -70,6 +70,8 @@ std::string lag_text(const std::optional<Lag>& lag) {
 }
 
 /// A limit in time is judged by the diagnosis (no_candidate), which knows when positions were seen.
+/// Where the primary was never seen there is nothing to measure against (the limit is against what
+/// was last seen there), and a person would know no more: it allows, and says so.
 Guard lag_guard(const GuardInputs& in) {
   Guard guard{to_text(GuardName::lag),
               in.candidate_missing.has_value(),
@@ -77,7 +79,8 @@ Guard lag_guard(const GuardInputs& in) {
               lag_text(in.max_lag),
               {}};
   if (!in.candidate_missing) return guard;
-  guard.value = std::to_string(*in.candidate_missing) + " bytes missing";
+  guard.value = in.position_known ? std::to_string(*in.candidate_missing) + " bytes missing"
+                                  : "last position not known";
   const auto* bytes = in.max_lag ? std::get_if<std::uint64_t>(&*in.max_lag) : nullptr;
   guard.allow = !bytes || *in.candidate_missing <= *bytes;
   return guard;
@@ -238,6 +241,13 @@ std::span<const GuardName> last_moment_gates() {
   return all;
 }
 
+std::span<const GuardName> demotion_gates() {
+  using enum GuardName;
+  static constexpr std::array all{mode,          paused,          maintenance,
+                                  self_distrust, candidates_seen, sentinel};
+  return all;
+}
+
 namespace {
 
 const Guard* first_of(const std::vector<Guard>& guards, std::span<const GuardName> names) {
@@ -256,6 +266,10 @@ const Guard* first_denied(const std::vector<Guard>& guards, SwitchCause cause) {
 
 const Guard* first_denied_promotion(const std::vector<Guard>& guards) {
   return first_of(guards, promotion_gates());
+}
+
+const Guard* first_denied_demotion(const std::vector<Guard>& guards) {
+  return first_of(guards, demotion_gates());
 }
 
 const Guard* first_denied_last_moment(const std::vector<Guard>& guards) {

@@ -58,6 +58,7 @@ struct GuardInputs {
   Duration restart_grace{};
   bool drives = false;                             ///< the route has `promote:`
   std::optional<std::uint64_t> candidate_missing;  ///< bytes; absent: no candidate
+  bool position_known = true;  ///< something was seen on the primary to measure that against
   std::optional<Lag> max_lag;
   std::optional<bool> may_promote;
   std::optional<Duration> apply_delay;
@@ -80,8 +81,12 @@ std::span<const GuardName> promotion_gates();
 /// Those of them that are asked once more when the fence and the second look are done: an operator
 /// may have said stop meanwhile. (What the fence itself changes, a server told to stop, is not.)
 std::span<const GuardName> last_moment_gates();
+/// The gates that an old master's being made to follow must pass. It is no switch, so how those
+/// are held does not matter, but what only it has is gone afterwards.
+std::span<const GuardName> demotion_gates();
 const Guard* first_denied_last_moment(const std::vector<Guard>& guards);
 const Guard* first_denied_promotion(const std::vector<Guard>& guards);
+const Guard* first_denied_demotion(const std::vector<Guard>& guards);
 
 /// The first gate that denies, or null.
 const Guard* first_denied(const std::vector<Guard>& guards, SwitchCause cause);

@@ -51,11 +51,37 @@ std::shared_ptr<const Incident> of_its_route(const CauseView& view, const Incide
   return nullptr;
 }
 
+/// Who looks at it is told of its death, whatever they ask of it. An HTTP server fails path by
+/// path.
+bool is_of_server(const ProbePolicy& probe, const std::optional<Endpoint>& server) {
+  return server && probe.kind != ProbeKind::http && probe.endpoint == server;
+}
+
+/// That of another probe that is down and looks at the same server (host and port), or of the route
+/// that this one is a candidate of. Whoever has to be called does not join what calls nobody.
+std::shared_ptr<const Incident> of_same_server(const CauseView& view, const IncidentBook& book,
+                                               const ProbeName& probe) {
+  const auto own = view.policy.probes.find(probe);
+  if (own == view.policy.probes.end()) return nullptr;
+  if (!is_of_server(own->second, own->second.endpoint)) return nullptr;
+  for (const auto& [name, other] : view.policy.probes) {
+    if (name == probe || !is_of_server(other, own->second.endpoint) || !is_down(view, name)) {
+      continue;
+    }
+    auto incident = covering(book, to_text(Member{name}));
+    if (!incident) incident = of_its_route(view, book, name);
+    if (incident && incident->severity >= severity_at_first(view.policy, probe)) return incident;
+  }
+  return nullptr;
+}
+
 std::shared_ptr<const Incident> cause_of(const CauseView& view, const IncidentBook& book,
                                          const Member& member) {
   if (auto incident = covering(book, to_text(member))) return incident;
-  if (const auto* probe = std::get_if<ProbeName>(&member)) return of_its_route(view, book, *probe);
-  return nullptr;
+  const auto* probe = std::get_if<ProbeName>(&member);
+  if (!probe) return nullptr;
+  if (auto incident = of_its_route(view, book, *probe)) return incident;
+  return of_same_server(view, book, *probe);
 }
 
 /// The service itself and all that contain it or the part, by way of others too.
@@ -101,17 +127,6 @@ Root root_of(const CauseView& view, const IncidentBook& book, const Member& part
     root.members.push_back(to_text(member));
   }
   return root;
-}
-
-IncidentId same_lost_target(const IncidentBook& book, const RouteName& route,
-                            const std::string& lost_target) {
-  if (lost_target.empty()) return {};
-  const std::string own = to_text(Member{route});
-  for (const auto& [subject, id] : book.open_subjects()) {
-    if (subject == own || !subject.starts_with("route:")) continue;
-    if (book.find(id)->old_target == lost_target) return id;
-  }
-  return {};
 }
 
 Severity severity_at_first(const PolicySet& policy, const Member& part) {

@@ -40,13 +40,9 @@ std::shared_ptr<const Incident> covering(const IncidentBook& book, const std::st
 
 /// Whose incident a part that is not well belongs to: its own open one; else that of a member that
 /// is unhealthy (routes before services before probes); of a probe, that of a route that it is a
-/// candidate of; else one of its own.
+/// candidate of, or of another probe of the same server (host and port); else one of its own. Two
+/// routes that lost one server keep an incident each, since each has marks of its own.
 Root root_of(const CauseView& view, const IncidentBook& book, const Member& part);
-
-/// The open incident of a route that lost the same server: two databases on one primary fall by one
-/// cause. 0: none.
-IncidentId same_lost_target(const IncidentBook& book, const RouteName& route,
-                            const std::string& lost_target);
 
 /// Critical where a critical service is or contains it and no ladder will try anything first:
 /// somebody has to hear of it. Else a warning, that is raised when the ladder is exhausted.

@@ -107,7 +107,6 @@ std::vector<ProbeName> RouteKeeper::fitting_replicas(const RouteContext& context
 
 std::optional<RouteKeeper::Choice> RouteKeeper::choose_balanced(const RouteContext& context) {
   const std::vector<ProbeName> fitting = fitting_replicas(context);
-  follow_incident(context, nullptr);
   // Reads stay with replicas that are late rather than go where nothing serves.
   const bool falls_back = context.fallback && !context.fallback->targets().empty() &&
                           context.fallback->state() != State::unhealthy;
@@ -133,6 +132,7 @@ std::optional<RouteKeeper::Choice> RouteKeeper::choose_balanced(const RouteConte
   record_diagnosis(context, diagnosis,
                    fill_in(diagnosis.why, join_names(fitting),
                            join_names(falls_back ? context.fallback->targets() : nobody)));
+  follow_incident(context, nullptr);
   bool calm = facts.pooler == PoolerFact::follows;
   bool dead = false;
   for (const ProbeName& name : targets_) {

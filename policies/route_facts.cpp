@@ -121,7 +121,7 @@ TargetFact RouteKeeper::target_fact(const RouteContext& context) const {
   const ProbeEntry* e = entry(context, name);
   if (!e || !e->policy.enabled || !is_candidate(name)) return TargetFact::none;
   const Sample* sample = evidence(context, name);
-  if (!sample) return TargetFact::unseen;
+  if (!sample || sample->started < switched_over_at_) return TargetFact::unseen;
   if (wants_the_writer(policy_.require) && foreign(*sample)) return TargetFact::failing;
   const TargetFact fact = judge_target(policy_.require, max_lag(*e), sample->finding);
   // A primary that came back from before a failover that we saw is not what the route should lead

@@ -1,6 +1,8 @@
-// What still holds after a restart: the acts of before are told by the incidents of the route.
+// What outlives a restart: what the journal is told of a route, what a start makes of it, and what
+// the acts of before still hold, which the incidents of the route tell.
 #include <algorithm>
 
+#include "policies/explain.hpp"
 #include "policies/route_keeper.hpp"
 #include "policies/route_words.hpp"
 
@@ -17,6 +19,41 @@ bool is_move(const Incident& story, const Attempt& attempt) {
 
 }  // namespace
 
+void RouteKeeper::remember(const RouteContext& context) {
+  Record record{RecordKind::route, policy_.name.text, "leads to " + join_names(targets_), {}, {}};
+  RouteMemory memory{policy_.name, targets_, system_id_,
+                     timeline_,    epoch_,   {replaced_.begin(), replaced_.end()}};
+  if (!positions_.empty()) {
+    memory.last_seen = SeenPosition{positions_.back().lsn, positions_.back().started};
+  }
+  memory.last_switch = last_switch_at_;
+  record.memory = std::move(memory);
+  context.effects.push_back(std::move(record));
+  remembered_targets_ = targets_;
+}
+
+/// The target has just failed: its last position is what a promotion is measured against, also one
+/// after a restart. Only of targets that the journal knows: what is desired and was never proven is
+/// not where the route led.
+void RouteKeeper::remember_failing(const RouteContext& context) {
+  if (!positions_.empty() && targets_ == remembered_targets_) remember(context);
+}
+
+/// Wall clocks may have been set back meanwhile: nothing was seen or done later than now.
+void RouteKeeper::restore(const RouteMemory& memory, MonoTime now) {
+  targets_ = remembered_targets_ = memory.targets;
+  system_id_ = memory.system_id;
+  timeline_ = memory.timeline;
+  epoch_ = memory.epoch;
+  replaced_ = {memory.replaced.begin(), memory.replaced.end()};
+  if (memory.last_switch) last_switch_at_ = std::min(*memory.last_switch, now);
+  // What is last known to have been written there: without it a standby that lags would pass for
+  // one that lacks nothing. A target that is no candidate any more says nothing of the others.
+  if (memory.last_seen && !balanced() && targets_.size() == 1 && is_candidate(targets_.front())) {
+    positions_ = {{std::min(memory.last_seen->at, now), memory.last_seen->position}};
+  }
+}
+
 /// The limit of promotions an hour, the hold-down, and a promotion that may still happen: one that
 /// nothing was done after is in doubt until its server is seen.
 void RouteKeeper::adopt_holds(const IncidentBook& incidents, MonoTime now) {
@@ -27,9 +64,9 @@ void RouteKeeper::adopt_holds(const IncidentBook& incidents, MonoTime now) {
     std::optional<PromotionMemory> doubt;
     bool moved = false;
     for (const Attempt& attempt : story->attempts) {
-      const MonoTime ended = attempt.at + attempt.took;
+      const MonoTime ended = std::min(attempt.at + attempt.took, now);  // clocks may be set back
       if (attempt.action.starts_with(promote)) {
-        promotions_.push_back(attempt.at);
+        promotions_.push_back(std::min(attempt.at, now));
         doubt.reset();
         if (attempt.outcome != ActionOutcome::unknown) continue;
         if (!open && now - ended >= promotion_settles) continue;

@@ -34,15 +34,21 @@ IncidentId RouteKeeper::ensure_incident(const RouteContext& context) {
   incident_ = context.incidents.open(context.now, open);
   promotion_lsn_.reset();
   old_target_.clear();
+  remember_failing(context);
   return incident_;
 }
 
-/// Reads fail with the writes: replicas that receive nothing fall behind. One cause, one incident.
-bool RouteKeeper::join_fallback(const RouteContext& context) const {
+/// Reads fail with the writes: replicas that receive nothing fall behind. One cause, one incident;
+/// also when the writes are well again, as long as nothing keeps the reads from being led back.
+bool RouteKeeper::covered_by_fallback(const RouteContext& context) const {
   const bool both = context.fallback && context.fallback->state() == State::unhealthy &&
                     context.fallback->incident_ != IncidentId{};
   if (both) context.incidents.join(context.fallback->incident_, to_text(Member{policy_.name}));
-  return both;
+  const bool moves =
+      diagnosis_ && (diagnosis_->plan == Plan::fall_back || diagnosis_->plan == Plan::spread);
+  const bool held =
+      failures_ > 0 || !denied_.empty() || observe_failures_ >= observe_failures_limit;
+  return both || (covered_ && moves && !held);
 }
 
 void RouteKeeper::adopt_incident(const IncidentBook& incidents) {
@@ -52,6 +58,9 @@ void RouteKeeper::adopt_incident(const IncidentBook& incidents) {
     old_target_ = open->old_target;
     return;
   }
+  // Unlike WAL, a Redis offset may begin anew when a master is restarted: what was written down in
+  // a failure that is over may be higher than all that there is now.
+  if (is_redis()) positions_.clear();
   for (auto it = incidents.stories().rbegin(); it != incidents.stories().rend(); ++it) {
     const Incident& last = *it->second;
     if (last.subject != subject || !last.rpo) continue;
@@ -85,7 +94,8 @@ void RouteKeeper::follow_incident(const RouteContext& context, const TargetFacts
                        facts->target != TargetFact::serving &&
                        facts->target != TargetFact::unseen && facts->trust == TrustFact::trusted;
   const bool split = diagnosis_ && diagnosis_->id == "split_brain";
-  if (incident_ == IncidentId{} && down && join_fallback(context)) return;
+  covered_ = incident_ == IncidentId{} && down && covered_by_fallback(context);
+  if (covered_) return;
   if (incident_ == IncidentId{} && (down || settled || split)) {
     ensure_incident(context);
     context.incidents.note(incident_, context.now, std::string(diagnosis()) + ": " + why_,
@@ -107,6 +117,7 @@ void RouteKeeper::follow_incident(const RouteContext& context, const TargetFacts
   if (!well || !effect_shown_ || promotion_ || switchover_ || acting_ || split) return;
   if (facts && facts->target != TargetFact::serving) return;
   mark(context, Mark::verified, context.now);
+  if (context.awaited) return;
   if (!old_target_.empty() && old_target_ != join_names(targets_)) {
     list_what_to_rebuild(context);
     watched_ = incident_;
@@ -149,8 +160,8 @@ std::optional<std::uint64_t> RouteKeeper::promotion_point(const RouteContext& co
 /// The window of what may be lost. `from`: when the newest position that the promotion kept was
 /// read on the old primary: what was acknowledged before is safe. `to`: now, since only from now on
 /// does nobody write there through the pooler. The upper bound in bytes assumes that the old
-/// primary went on writing at the highest rate seen of it; it is exact once the old primary is
-/// back.
+/// primary went on writing at the highest rate seen of it; a single position (all that is left
+/// after a restart) gives none. It is exact once the old primary is back.
 void RouteKeeper::settle_rpo(const RouteContext& context,
                              std::optional<std::uint64_t> promotion_lsn) {
   if (incident_ == IncidentId{} || !promotion_lsn || positions_.empty()) return;
@@ -172,9 +183,12 @@ void RouteKeeper::settle_rpo(const RouteContext& context,
   rpo.to = context.now;
   const std::uint64_t seen = positions_.back().lsn;
   rpo.lower_bytes = seen > *promotion_lsn ? seen - *promotion_lsn : 0;
-  const double gap = std::chrono::duration<double>(context.now - positions_.back().started).count();
-  const std::uint64_t most = seen + static_cast<std::uint64_t>(std::max(0.0, rate * gap));
-  rpo.upper_bytes = most > *promotion_lsn ? most - *promotion_lsn : 0;
+  if (positions_.size() > 1) {
+    const double gap =
+        std::chrono::duration<double>(context.now - positions_.back().started).count();
+    const std::uint64_t most = seen + static_cast<std::uint64_t>(std::max(0.0, rate * gap));
+    rpo.upper_bytes = most > *promotion_lsn ? most - *promotion_lsn : 0;
+  }
   context.incidents.set_rpo(incident_, rpo);
 }
 

@@ -37,14 +37,6 @@ void RouteKeeper::reload(RoutePolicy policy) {
   std::erase_if(tracks_, [this](const auto& item) { return !is_candidate(item.first); });
 }
 
-void RouteKeeper::restore(const RouteMemory& memory) {
-  targets_ = memory.targets;
-  system_id_ = memory.system_id;
-  timeline_ = memory.timeline;
-  epoch_ = memory.epoch;
-  replaced_ = {memory.replaced.begin(), memory.replaced.end()};
-}
-
 void RouteKeeper::restore(const PromotionMemory& memory, MonoTime now) {
   unsettled_ = memory;
   unsettled_->at = now;  // what was asked of the server may be carried out until then
@@ -162,7 +154,7 @@ void RouteKeeper::take_outcome(const RouteContext& context, const ActionFinished
     if (promotion_->phase == Promotion::Phase::fencing) return take_hook_outcome(context, finished);
     return take_promotion_outcome(context, finished);
   }
-  const bool demoted = demoting_ && *demoting_ == finished.id;
+  const bool demoted = demoting_ && demoting_->id == finished.id;
   const std::string what = demoted ? "demote" : "hook";
   ++context.actions[{what, finished.outcome}];
   context.effects.push_back(
@@ -176,6 +168,7 @@ void RouteKeeper::take_outcome(const RouteContext& context, const ActionFinished
         id, Attempt{context.now, what, Duration{}, finished.outcome, finished.message});
   }
   if (demoted) {
+    run_wanted_ = demoting_->server.probe;  // is it done? before it is asked for again
     demoting_.reset();
     demote_again_at_ = context.now + retry_delay(finished.outcome == ActionOutcome::ok ? 1 : 4);
   }
@@ -245,13 +238,6 @@ void RouteKeeper::take_switch_outcome(const RouteContext& context, const ActionF
   if (request_ && request_->action == order.id) end_request(ok, text);
 }
 
-void RouteKeeper::remember(const RouteContext& context) {
-  Record record{RecordKind::route, policy_.name.text, "leads to " + join_names(targets_), {}, {}};
-  record.memory = RouteMemory{policy_.name, targets_, system_id_,
-                              timeline_,    epoch_,   {replaced_.begin(), replaced_.end()}};
-  context.effects.push_back(std::move(record));
-}
-
 /// The cluster and the newest timeline that the route has led to, for as long as its target serves.
 void RouteKeeper::learn_from_target(const RouteContext& context) {
   if (!wants_the_writer(policy_.require) || targets_.size() != 1) return;
@@ -311,6 +297,7 @@ void RouteKeeper::settle_guards(const RouteContext& context, const std::optional
   if (!promotions_.empty()) in.promotions_until = promotions_.front() + std::chrono::hours{1};
   if (candidate_) {
     in.candidate_missing = candidate_->missing;
+    in.position_known = !positions_.empty();
     if (policy_.promote) in.max_lag = policy_.promote->max_lag;
     const Sample* sample = evidence(context, candidate_->name);
     const auto* pg = sample ? std::get_if<PostgresFacts>(&sample->finding.facts) : nullptr;
@@ -401,7 +388,9 @@ void RouteKeeper::record_denial(const RouteContext& context, const Guard& denied
 void RouteKeeper::consider_acting(const RouteContext& context,
                                   const std::optional<Choice>& choice) {
   if (!choice) {
-    if (!diagnosis_ || diagnosis_->plan != Plan::promote) denied_.clear();
+    const bool may_be_held =
+        diagnosis_ && (diagnosis_->plan == Plan::promote || diagnosis_->plan == Plan::demote);
+    if (!may_be_held) denied_.clear();
     return;
   }
   if (acting_ || look_first_ || switchover_) return;

@@ -33,6 +33,7 @@ struct RouteContext {
   Mode mode = Mode::act;
   const std::map<ProbeName, ProbeEntry>& probes;
   const RouteKeeper* fallback = nullptr;     ///< the keeper of RoutePolicy::fallback
+  bool awaited = false;                      ///< a route that its incident covers is led back yet
   std::optional<MonoTime> distrust_since;    ///< samples started before do not count
   bool paused = false, maintenance = false;  ///< by an operator
   std::string machine;                       ///< what is wrong with this host; empty: nothing
@@ -55,7 +56,7 @@ class RouteKeeper {
 
   /// A reload changed the route: targets and memory stay, the proof does not.
   void reload(RoutePolicy policy);
-  void restore(const RouteMemory& memory);
+  void restore(const RouteMemory& memory, MonoTime now);
   /// A promotion that was under way when the daemon ended: unknown, so it is looked at.
   void restore(const PromotionMemory& memory, MonoTime now);
 
@@ -90,6 +91,8 @@ class RouteKeeper {
     return diagnosis_ ? diagnosis_->name(is_redis()) : "unknown";
   }
   IncidentId incident() const { return incident_; }
+  /// It is down, and the incident of its fallback tells of it.
+  bool is_covered() const { return covered_; }
   /// The candidates that are to run at once, since the keeper wants a second look. Cleared by it.
   bool take_look_wanted() { return std::exchange(look_wanted_, false); }
   /// A probe that is to run at once, since an act changed its server. Cleared by it.
@@ -150,7 +153,7 @@ class RouteKeeper {
     }
   };
   struct Position {
-    MonoTime started{};
+    MonoTime started{};  ///< of the run that saw it
     std::uint64_t lsn = 0;
   };
 
@@ -172,6 +175,7 @@ class RouteKeeper {
   void learn_from_target(const RouteContext& context);
   void adopt_observed_targets(const RouteContext& context);
   void remember(const RouteContext& context);
+  void remember_failing(const RouteContext& context);
   bool shows(const RouteContext& context, const std::vector<ProbeName>& targets) const;
   void take_switch_outcome(const RouteContext& context, const ActionFinished& finished);
   void count_switch(const SwitchRoute& order, const ActionFinished& finished, Duration took);
@@ -233,7 +237,7 @@ class RouteKeeper {
   // route_incident.cpp
   void follow_incident(const RouteContext& context, const TargetFacts* facts);
   IncidentId ensure_incident(const RouteContext& context);
-  bool join_fallback(const RouteContext& context) const;
+  bool covered_by_fallback(const RouteContext& context) const;
   void mark(const RouteContext& context, Mark mark, MonoTime at);
   void mark_arrival(const RouteContext& context, const ActionFinished& finished);
   void settle_rpo(const RouteContext& context, std::optional<std::uint64_t> promotion_lsn);
@@ -258,8 +262,9 @@ class RouteKeeper {
   std::set<ProbeName> replaced_;  ///< Redis: masters that a promotion of ours has replaced
   std::map<ProbeName, Track> tracks_;
   std::map<ProbeName, MonoTime> told_to_stop_;  ///< whose session heard that the server shuts down
-  std::deque<Position> positions_;              ///< of the target, the newest last
-  std::optional<MonoTime> last_good_;           ///< of the target
+  std::deque<Position> positions_;  ///< of the target, the newest last; of before a restart too
+  std::vector<ProbeName> remembered_targets_;  ///< those that the journal knows of
+  std::optional<MonoTime> last_good_;          ///< of the target
 
   std::optional<MonoTime> trouble_since_;  ///< T1: only samples started since count
   std::optional<MonoTime> quiet_since_;    ///< since no standby is known to receive
@@ -279,6 +284,7 @@ class RouteKeeper {
   int failures_ = 0;
   std::optional<MonoTime> retry_at_;
   std::optional<MonoTime> last_switch_at_;
+  std::optional<MonoTime> switched_over_at_;  ///< what the target was before says nothing of it
   std::optional<SwitchView> last_switch_;
 
   std::optional<Promotion> promotion_;
@@ -290,7 +296,7 @@ class RouteKeeper {
   MonoTime promoted_at_{};
   std::string old_target_;  ///< of the failover that the incident is about
   std::optional<std::uint64_t> promotion_lsn_;
-  std::optional<ActionId> demoting_;
+  std::optional<DemoteServer> demoting_;
   std::optional<MonoTime> demote_again_at_;
   std::optional<Request> request_;
   std::optional<SwitchOver> switchover_;
@@ -300,6 +306,7 @@ class RouteKeeper {
 
   IncidentId incident_{};  ///< the open one; 0: none
   IncidentId watched_{};   ///< the last failover's, until the old primary has been seen again
+  bool covered_ = false;
 
   const Diagnosis* diagnosis_ = nullptr;
   std::string why_;

@@ -300,16 +300,21 @@ void RouteKeeper::note_replaced(const RouteContext& context, const ProbeName& ol
 /// A Redis master that a promotion of ours replaced, and that came back as a master: it is made a
 /// replica of the new one. PostgreSQL's has to be rebuilt by a person or the hook: reported only.
 void RouteKeeper::demote_returned(const RouteContext& context, const ProbeName& server) {
-  if (!is_redis() || demoting_ || context.mode != Mode::act || context.paused) return;
-  if (!replaced_.contains(server) || targets_.empty()) return;
+  if (!is_redis() || demoting_ || !replaced_.contains(server) || targets_.empty()) return;
   if (demote_again_at_ && context.now < *demote_again_at_) return;
-  demoting_ = ActionId{++context.last_action_id};
+  settle_guards(context, std::nullopt);
+  if (const Guard* denied = first_denied_demotion(guards_)) {
+    record_denial(context, *denied, "demotion of " + server.text);
+    return;
+  }
+  denied_.clear();
+  demoting_ = DemoteServer{ActionId{++context.last_action_id}, policy_.name,
+                           target_of(context, server), target_of(context, targets_.front())};
   const std::string text =
       server.text + " came back as a master: it is made to follow " + targets_.front().text;
   context.effects.push_back(
       Record{RecordKind::decision, policy_.name.text, text, evidence_details(context), {}});
-  context.effects.push_back(DemoteServer{*demoting_, policy_.name, target_of(context, server),
-                                         target_of(context, targets_.front())});
+  context.effects.push_back(*demoting_);
 }
 
 }  // namespace pointsman

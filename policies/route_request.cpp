@@ -163,8 +163,11 @@ RouteKeeper::RequestPlan RouteKeeper::plan_failover(const SwitchRequested& asked
                                                     const TargetFacts& facts, std::uint64_t missing,
                                                     RequestPlan plan) const {
   const std::string from = join_names(targets_), to = plan.to.text;
-  plan.lines.push_back("promote " + to + " (" + std::to_string(missing) +
-                       " bytes of what was last seen on " + from + " are missing)");
+  plan.lines.push_back("promote " + to +
+                       (positions_.empty()
+                            ? " (how far " + from + " had written is not known)"
+                            : " (" + std::to_string(missing) + " bytes of what was last seen on " +
+                                  from + " are missing)"));
   plan.lines.push_back("lead " + policy_.name.text + " there and prove it");
   if (facts.standbys == StandbysFact::receiving) {
     return plan.refuse(from +
@@ -271,9 +274,12 @@ void RouteKeeper::take_switchover_outcome(const RouteContext& context,
     positions_.clear();
     verified_ = finished.verified;
     mark_arrival(context, finished);
-    last_switch_at_ = context.now;
+    last_switch_at_ = switched_over_at_ = context.now;
     failures_ = 0;
     remember(context);
+    // It was a standby a moment ago: no failure of the target that it is now.
+    begin_trouble(context);
+    tracks_[order.to.probe].unfit_streak = 0;
   } else if (finished.outcome == ActionOutcome::unknown) {
     unsettled_ =
         PromotionMemory{policy_.name, order.from.probe, order.to.probe, timeline_, context.now};

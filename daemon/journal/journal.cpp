@@ -118,7 +118,8 @@ JournalMemory Journal::open() {
       if (entry.intent) shared.next_id = std::max(shared.next_id, entry.intent->id + 1);
     }
   }
-  for (auto& [name, row] : routes) memory.routes.push_back(std::move(row.memory));
+  const Clocks now{mono_now(), wall_now()};
+  for (const auto& [name, row] : routes) memory.routes.push_back(memory_of(row, now));
   return memory;
 }
 
@@ -131,8 +132,9 @@ void Journal::record(const Record& record, WallTime at) {
   cut(row.text);
   for (auto& [name, value] : row.details) cut(value);
   const auto* route = std::get_if<RouteMemory>(&record.memory);
-  if (route) shared_->push_memory({*route, at});
-  if (auto kept = kept_row_of(record.memory, {mono_now(), at})) {
+  const Clocks now{mono_now(), at};
+  if (route) shared_->push_memory(row_of(*route, now));
+  if (auto kept = kept_row_of(record.memory, now)) {
     shared_->push_kept(std::move(*kept), Duration{});
   }
   shared_->push_event(std::move(row), route ? Duration{} : Shared::group_wait);

@@ -253,6 +253,22 @@ MonoTime Clocks::to_mono(WallTime at) const {
   return mono + (std::clamp(at, wall - century, wall + century) - wall);
 }
 
+MemoryRow row_of(const RouteMemory& memory, Clocks now) {
+  MemoryRow row{memory, now.wall};
+  if (memory.last_seen) row.last_seen_at = now.to_wall(memory.last_seen->at);
+  if (memory.last_switch) row.last_switch_at = now.to_wall(*memory.last_switch);
+  return row;
+}
+
+RouteMemory memory_of(const MemoryRow& row, Clocks now) {
+  RouteMemory memory = row.memory;
+  memory.last_switch.reset();
+  if (row.last_switch_at) memory.last_switch = now.to_mono(*row.last_switch_at);
+  if (!row.last_seen_at) memory.last_seen.reset();
+  if (memory.last_seen) memory.last_seen->at = now.to_mono(*row.last_seen_at);
+  return memory;
+}
+
 std::optional<KeptRow> kept_row_of(const Memory& memory, Clocks now) {
   KeptRow row;
   row.at = now.wall;

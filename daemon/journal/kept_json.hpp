@@ -1,4 +1,5 @@
-// What stands (ladders, flags, incidents, …) as JSON documents, and back. Pure.
+// What stands (ladders, flags, incidents, …) as JSON documents, and back; a route's memory on the
+// wall clock, and back. Pure.
 //
 // The core's times are monotonic and mean nothing after a reboot: they are stored as wall-clock
 // time and turned back with the clocks of the start, so that they may lie before the machine's
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/journal/journal.hpp"
+#include "daemon/journal/rows.hpp"
 #include "policies/model/effect.hpp"
 
 namespace pointsman {
@@ -22,7 +23,11 @@ struct Clocks {
   MonoTime to_mono(WallTime at) const;
 };
 
-/// Nothing for a route's memory, which has a table of its own, and where there is none.
+/// A route's memory has a table of its own.
+MemoryRow row_of(const RouteMemory& memory, Clocks now);
+RouteMemory memory_of(const MemoryRow& row, Clocks now);
+
+/// Nothing for a route's memory, and where there is none.
 std::optional<KeptRow> kept_row_of(const Memory& memory, Clocks now);
 KeptRow kept_row_of(const Incident& incident, Clocks now);
 std::optional<Incident> incident_of_json(const std::string& document, Clocks now);

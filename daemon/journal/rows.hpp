@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -40,9 +41,11 @@ struct OutcomeRow {
   WallTime at{};
 };
 
+/// On the wall clock: the times within `memory` count for nothing here (row_of, memory_of).
 struct MemoryRow {
   RouteMemory memory;
   WallTime at{};
+  std::optional<WallTime> last_seen_at{}, last_switch_at{};
   /// Either may go backwards: the clock by hand, the epoch when a start could not read the journal.
   bool supersedes(const MemoryRow& other) const {
     return memory.epoch >= other.memory.epoch || at >= other.at;

@@ -47,13 +47,19 @@ json::object json_of(const OutcomeRow& outcome) {
 }
 
 json::object json_of(const MemoryRow& row) {
-  return {{"route", row.memory.route.text},
-          {"targets", targets_json(row.memory.targets)},
-          {"system_id", row.memory.system_id},
-          {"timeline", row.memory.timeline},
-          {"epoch", row.memory.epoch},
-          {"at_ms", milliseconds(row.at)},
-          {"replaced", targets_json(row.memory.replaced)}};
+  json::object object{{"route", row.memory.route.text},
+                      {"targets", targets_json(row.memory.targets)},
+                      {"system_id", row.memory.system_id},
+                      {"timeline", row.memory.timeline},
+                      {"epoch", row.memory.epoch},
+                      {"at_ms", milliseconds(row.at)},
+                      {"replaced", targets_json(row.memory.replaced)}};
+  if (row.memory.last_seen && row.last_seen_at) {
+    object["last_position"] = row.memory.last_seen->position;
+    object["last_seen_ms"] = milliseconds(*row.last_seen_at);
+  }
+  if (row.last_switch_at) object["last_switch_ms"] = milliseconds(*row.last_switch_at);
+  return object;
 }
 
 json::object json_of(const KeptRow& row) {
@@ -82,12 +88,22 @@ OutcomeRow outcome_of(const json::value& v) {
 }
 
 MemoryRow memory_of(const json::value& v) {
-  const auto* replaced = v.as_object().if_contains("replaced");
-  return {{RouteName(text_of(v.at("route"))), targets_of_json(text_of(v.at("targets"))),
-           text_of(v.at("system_id")), v.at("timeline").to_number<std::uint32_t>(),
-           v.at("epoch").to_number<std::uint64_t>(),
-           replaced ? targets_of_json(text_of(*replaced)) : std::vector<ProbeName>{}},
-          wall_of(v.at("at_ms"))};
+  const json::object& o = v.as_object();
+  const auto* replaced = o.if_contains("replaced");
+  MemoryRow row{{RouteName(text_of(v.at("route"))), targets_of_json(text_of(v.at("targets"))),
+                 text_of(v.at("system_id")), v.at("timeline").to_number<std::uint32_t>(),
+                 v.at("epoch").to_number<std::uint64_t>(),
+                 replaced ? targets_of_json(text_of(*replaced)) : std::vector<ProbeName>{}},
+                wall_of(v.at("at_ms"))};
+  const auto* position = o.if_contains("last_position");
+  const auto* seen = o.if_contains("last_seen_ms");
+  if (position && seen) {
+    row.memory.last_seen = SeenPosition{position->to_number<std::uint64_t>(), MonoTime{}};
+    row.last_seen_at = wall_of(*seen);
+  }
+  if (const auto* switched = o.if_contains("last_switch_ms"))
+    row.last_switch_at = wall_of(*switched);
+  return row;
 }
 
 KeptRow kept_of(const json::value& v) {

@@ -11,7 +11,7 @@ namespace pointsman {
 /// Written into each file of ours ("PTSM"): a foreign SQLite file is told apart by it.
 inline constexpr std::int64_t journal_application_id = 0x5054534D;
 
-inline constexpr std::array<const char*, 3> journal_migrations{
+inline constexpr std::array<const char*, 4> journal_migrations{
     R"sql(
 CREATE TABLE events(
   seq     INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: readers resume from it
@@ -81,6 +81,12 @@ CREATE TABLE history(
   body    TEXT NOT NULL                       -- JSON object
 ) STRICT;
 CREATE INDEX history_by_end ON history(at_ms);
+)sql",
+    R"sql(
+-- NULL: not known. A position is bytes of WAL, or Redis' offset; it was seen at last_seen_ms.
+ALTER TABLE route_memory ADD COLUMN last_position  INTEGER;
+ALTER TABLE route_memory ADD COLUMN last_seen_ms   INTEGER;
+ALTER TABLE route_memory ADD COLUMN last_switch_ms INTEGER;
 )sql",
 };
 

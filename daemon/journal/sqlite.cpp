@@ -43,12 +43,25 @@ void Statement::bind(int parameter, std::string_view value) {
   sqlite3_bind_text(handle_, parameter, text, static_cast<int>(value.size()), SQLITE_TRANSIENT);
 }
 
+void Statement::bind(int parameter, std::optional<std::int64_t> value) {
+  if (value) {
+    bind(parameter, *value);
+  } else {
+    sqlite3_bind_null(handle_, parameter);
+  }
+}
+
 bool Statement::next_row() {
   return sqlite3_step(handle_) == SQLITE_ROW;
 }
 
 std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(handle_, column);
+}
+
+std::optional<std::int64_t> Statement::maybe_integer(int column) const {
+  if (sqlite3_column_type(handle_, column) == SQLITE_NULL) return std::nullopt;
+  return integer(column);
 }
 
 std::string Statement::text(int column) const {

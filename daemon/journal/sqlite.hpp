@@ -35,10 +35,12 @@ class Statement {
   /// Parameters count from 1. The text is copied.
   void bind(int parameter, std::int64_t value);
   void bind(int parameter, std::string_view value);
+  void bind(int parameter, std::optional<std::int64_t> value);  ///< none: NULL
 
   /// True: there is a row. False: done, or failed (see Database::error()).
   bool next_row();
-  std::int64_t integer(int column) const;  ///< columns count from 0
+  std::int64_t integer(int column) const;                       ///< columns count from 0
+  std::optional<std::int64_t> maybe_integer(int column) const;  ///< none: NULL
   std::string text(int column) const;
 
   /// Runs to the end and makes it ready for the next use, whatever came of it.

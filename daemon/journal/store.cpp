@@ -15,6 +15,9 @@ namespace {
 std::int64_t milliseconds(WallTime at) {
   return at.time_since_epoch().count();
 }
+std::optional<std::int64_t> milliseconds(const std::optional<WallTime>& at) {
+  return at ? std::optional(milliseconds(*at)) : std::nullopt;
+}
 
 bool run(Statement& statement, const EventRow& row, bool with_number) {
   statement.bind(1, milliseconds(row.at));
@@ -79,6 +82,10 @@ bool run(Statement& statement, const MemoryRow& row) {
   statement.bind(5, static_cast<std::int64_t>(row.memory.epoch));
   statement.bind(6, milliseconds(row.at));
   statement.bind(7, targets_json(row.memory.replaced));
+  const auto& seen = row.memory.last_seen;
+  statement.bind(8, seen ? std::optional(static_cast<std::int64_t>(seen->position)) : std::nullopt);
+  statement.bind(9, milliseconds(row.last_seen_at));
+  statement.bind(10, milliseconds(row.last_switch_at));
   return statement.run();
 }
 
@@ -115,12 +122,14 @@ Store::Statements::Statements(Database& database)
           "INSERT OR IGNORE INTO outcomes(intent_id,at_ms,outcome,message) VALUES(?,?,?,?)")),
       // What was kept in the runtime folder may be older than what is here already.
       memory(database.prepare(
-          "INSERT INTO route_memory(route,targets,system_id,timeline,epoch,at_ms,replaced) "
-          "VALUES(?,?,?,?,?,?,?) ON CONFLICT(route) DO UPDATE SET targets=excluded.targets, "
+          "INSERT INTO route_memory(route,targets,system_id,timeline,epoch,at_ms,replaced,"
+          "last_position,last_seen_ms,last_switch_ms) VALUES(?,?,?,?,?,?,?,?,?,?) "
+          "ON CONFLICT(route) DO UPDATE SET targets=excluded.targets, "
           "system_id=excluded.system_id, timeline=excluded.timeline, epoch=excluded.epoch, "
-          "at_ms=excluded.at_ms, replaced=excluded.replaced WHERE excluded.epoch >= "
-          "route_memory.epoch "
-          "OR excluded.at_ms >= route_memory.at_ms")),
+          "at_ms=excluded.at_ms, replaced=excluded.replaced, "
+          "last_position=excluded.last_position, last_seen_ms=excluded.last_seen_ms, "
+          "last_switch_ms=excluded.last_switch_ms "
+          "WHERE excluded.epoch >= route_memory.epoch OR excluded.at_ms >= route_memory.at_ms")),
       keep(database.prepare(
           "INSERT OR REPLACE INTO kept(kind,name,document,at_ms) VALUES(?,?,?,?)")),
       drop(database.prepare("DELETE FROM kept WHERE kind=? AND name=?")) {}

@@ -16,14 +16,18 @@ namespace {
 constexpr int max_unfinished = 1000;
 /// Of a file of version 1 the table of what stands and a route's `replaced` are missing.
 constexpr std::int64_t version_with_kept = 2;
+/// Before this one a route's last position and last switch are.
+constexpr std::int64_t version_with_positions = 4;
 
 WallTime wall_of(std::int64_t count) {
   return WallTime{std::chrono::milliseconds{count}};
 }
 
 std::string routes_question(std::int64_t version) {
-  return fmt::format("SELECT route,targets,system_id,timeline,epoch,at_ms,{} FROM route_memory",
-                     version >= version_with_kept ? "replaced" : "'[]'");
+  return fmt::format("SELECT route,targets,system_id,timeline,epoch,at_ms,{},{} FROM route_memory",
+                     version >= version_with_kept ? "replaced" : "'[]'",
+                     version >= version_with_positions ? "last_position,last_seen_ms,last_switch_ms"
+                                                       : "NULL,NULL,NULL");
 }
 
 MemoryRow route_of(const Statement& row) {
@@ -33,7 +37,14 @@ MemoryRow route_of(const Statement& row) {
                     static_cast<std::uint32_t>(row.integer(3)),
                     static_cast<std::uint64_t>(row.integer(4)),
                     targets_of_json(row.text(6))};
-  return {std::move(route), wall_of(row.integer(5))};
+  MemoryRow found{std::move(route), wall_of(row.integer(5))};
+  const auto position = row.maybe_integer(7), seen = row.maybe_integer(8);
+  if (position && seen) {
+    found.memory.last_seen = SeenPosition{static_cast<std::uint64_t>(*position), MonoTime{}};
+    found.last_seen_at = wall_of(*seen);
+  }
+  if (const auto switched = row.maybe_integer(9)) found.last_switch_at = wall_of(*switched);
+  return found;
 }
 
 /// All but the old ones of the closed incidents.

@@ -187,6 +187,13 @@ struct PolicyLoaded {
   friend bool operator==(const PolicyLoaded&, const PolicyLoaded&) = default;
 };
 
+/// How far a server had written when it was last seen: bytes of WAL, or Redis' offset.
+struct SeenPosition {
+  std::uint64_t position = 0;
+  MonoTime at{};
+  friend bool operator==(const SeenPosition&, const SeenPosition&) = default;
+};
+
 /// What the journal remembers of a route from before a restart.
 struct RouteMemory {
   RouteName route;
@@ -195,6 +202,9 @@ struct RouteMemory {
   std::uint32_t timeline = 0;      ///< highest seen on a target that it led to; 0: none
   std::uint64_t epoch = 0;
   std::vector<ProbeName> replaced{};  ///< Redis: old masters that a promotion of ours replaced
+  /// Of its one target, when this was written; none: it was not seen since the route leads there.
+  std::optional<SeenPosition> last_seen{};
+  std::optional<MonoTime> last_switch{};  ///< repairs are none; none: not known
   friend bool operator==(const RouteMemory&, const RouteMemory&) = default;
 };
 

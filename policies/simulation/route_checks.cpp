@@ -100,6 +100,13 @@ void RouteChecks::take(const RouteSight& sight, const Event& event) {
     for (const RouteMemory& memory : restored->routes) {
       if (memory.route == sight.route.name) targets_ = memory.targets;
     }
+    const bool fails_still = std::any_of(
+        restored->incidents.begin(), restored->incidents.end(), [&](const auto& incident) {
+          return incident->id == kept_for_ && incident->state == IncidentState::open;
+        });
+    // Redis' offsets may begin anew: those of a failure that is over need not be believed.
+    const bool believed = fails_still || sight.route.require == Require::writable;
+    if (believed && targets_ == kept_.targets) position_ = kept_.position;
   }
 }
 
@@ -161,16 +168,34 @@ void RouteChecks::take(const RouteSight& sight, const Effect& effect) {
     if (sight.agent.observes()) report(sight, "hands_off", "a switchover in mode observe");
     begin(sight, {.id = order->id, .promotes = true, .planned = true, .to = order->to.probe});
   }
+  if (const auto* stored = std::get_if<StoreIncident>(&effect)) keep(sight, stored->incident);
+  if (const auto* order = std::get_if<DemoteServer>(&effect)) {
+    const std::string_view why = sight.agent.hands_off();
+    if (order->route == sight.route.name && !why.empty()) {
+      report(sight, "hands_off",
+             "demotion of " + order->server.probe.text + " though " + std::string(why));
+    }
+  }
   if (const auto* order = std::get_if<RunHook>(&effect)) {
     if (order->route != sight.route.name || order->hook != HookKind::fence) return;
     begin(sight, {.id = order->id, .fences = true});
   }
 }
 
+/// From its opening on, an incident's route is remembered with what was last seen of its target.
+void RouteChecks::keep(const RouteSight& sight, const Incident& story) {
+  const bool own = story.subject == to_text(Member{sight.route.name});
+  if (!own || story.state != IncidentState::open || story.id == kept_for_) return;
+  kept_for_ = story.id;
+  kept_ = {targets_, position_};
+}
+
 void RouteChecks::take_record(const RouteSight& sight, const Record& record) {
   if (record.subject != sight.route.name.text) return;
   if (const auto* memory = std::get_if<RouteMemory>(&record.memory)) {
+    if (targets_ != memory->targets) position_.reset();
     targets_ = memory->targets;
+    kept_ = {targets_, position_};
     newest_ = std::max(newest_, memory->timeline);
     if (!memory->system_id.empty()) system_id_ = memory->system_id;
   }

@@ -50,6 +50,7 @@ class RouteChecks {
   void take_outcome(const RouteSight& sight, const ActionFinished& finished);
   void begin_trouble(const RouteSight& sight);
   void take_record(const RouteSight& sight, const Record& record);
+  void keep(const RouteSight& sight, const Incident& story);
   void check_switch(const RouteSight& sight, const SwitchRoute& order);
   void check_writer(const RouteSight& sight, const SwitchRoute& order);
   void check_promotion(const RouteSight& sight, const PromoteServer& order);
@@ -67,6 +68,11 @@ class RouteChecks {
   std::uint32_t newest_ = 0;  ///< timeline that it has led to
   std::string system_id_;
   std::optional<std::uint64_t> position_;  ///< last seen on the target
+  struct Kept {                            ///< what the journal has to know after a restart
+    std::vector<ProbeName> targets;
+    std::optional<std::uint64_t> position;
+  } kept_;
+  IncidentId kept_for_{};  ///< the last incident that was opened
   std::optional<MonoTime> trouble_since_;
   int goods_ = 0;         ///< of the target, in a row
   bool follows_ = false;  ///< the pooler led to the target at the last look

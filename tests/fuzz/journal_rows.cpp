@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RuntimeEntry entry;
     entry.raw = document;
     if (!read_entry(entry)) continue;
-    for (MemoryRow& found : entry.memories) memory.routes.push_back(std::move(found.memory));
+    for (const MemoryRow& found : entry.memories) memory.routes.push_back(memory_of(found, clocks));
     if (entry.kept) memory.kept.push_back(*entry.kept);
   }
   restore(memory);

@@ -211,6 +211,20 @@ TEST_CASE("promotions that must not be") {
     engine.promote(b);
     CHECK(engine.broke("lagging"));
   }
+  SECTION("of a standby that lacks too much of what was seen before a restart") {
+    Incident incident;
+    incident.id = IncidentId{1};
+    incident.subject = "route:writes";
+    engine.asks(StoreIncident{incident});
+    MemoryRestored memory;
+    memory.routes = {{writes, {a}, "S", 1, 1}};
+    engine.told(memory);
+    engine.see_standbys(2000);
+    engine.decide(b);
+    engine.see_standbys(2000);
+    engine.promote(b);
+    CHECK(engine.broke("lagging"));
+  }
   SECTION("of a server of another cluster") {
     engine.decide(b);
     engine.see_standbys();
@@ -337,6 +351,11 @@ TEST_CASE("switches that must not be") {
     engine.answered(ActionOutcome::failed);
     engine.leads_to(b);
     CHECK(engine.broke("retry_wait"));
+  }
+  SECTION("an old master is demoted in maintenance") {
+    engine.told(FlagSet{FlagName("maintenance"), true, "", "uid 0", std::nullopt});
+    engine.asks(DemoteServer{ActionId{++engine.ids}, writes, {b, {}}, {a, {}}});
+    CHECK(engine.broke("hands_off"));
   }
   SECTION("of a drift in mode observe") {
     engine.told(PolicyLoaded{policy_of(driving(), 0, Mode::observe)});

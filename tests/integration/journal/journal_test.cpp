@@ -199,7 +199,10 @@ TEST_CASE("records, samples, intents and outcomes are there after a restart") {
   {
     Daemon daemon(state.path, runtime.path);
     daemon.journal->record(event_of("a decision"), wall_now());
-    daemon.journal->record(memory_of(4, 11), wall_now());
+    Record route = memory_of(4, 11);
+    std::get<RouteMemory>(route.memory).last_seen = SeenPosition{90'000'000, mono_now() - 5s};
+    std::get<RouteMemory>(route.memory).last_switch = mono_now() - 1h;
+    daemon.journal->record(route, wall_now());
     Sample sample;
     sample.probe = ProbeName("primary");
     daemon.journal->sample(sample, wall_now());
@@ -216,7 +219,14 @@ TEST_CASE("records, samples, intents and outcomes are there after a restart") {
   REQUIRE(daemon.memory.unfinished.size() == 1);
   CHECK(daemon.memory.unfinished[0].id == second);
   REQUIRE(daemon.memory.routes.size() == 1);
-  CHECK(daemon.memory.routes[0].timeline == 4);
+  const RouteMemory& route = daemon.memory.routes[0];
+  CHECK(route.timeline == 4);
+  REQUIRE(route.last_seen);
+  CHECK(route.last_seen->position == 90'000'000);
+  CHECK(route.last_seen->at <= mono_now() - 5s);
+  CHECK(route.last_seen->at > mono_now() - 30min);
+  REQUIRE(route.last_switch);
+  CHECK(*route.last_switch <= mono_now() - 59min);
   CHECK(daemon.journal->next_intent_id() > second);
   CHECK(number(daemon.file(), "SELECT count(*) FROM events") == 2);
   CHECK(number(daemon.file(), "SELECT count(*) FROM samples") == 1);

@@ -189,6 +189,19 @@ TEST_CASE("an incident comes back whole, its times on the clocks of the new star
   CHECK_FALSE(incident_of_json("garbage", after));
 }
 
+TEST_CASE(
+    "when a route's target was last seen, and when it was switched, is on the clock of the start") {
+  RouteMemory route{RouteName("bud"), {ProbeName("primary")}, "761", 3, 9};
+  CHECK(memory_of(row_of(route, before), after) == route);
+  route.last_seen = SeenPosition{90'000'000, before.mono - 2s};
+  route.last_switch = before.mono - 30s;
+  const RouteMemory back = memory_of(row_of(route, before), after);
+  REQUIRE(back.last_seen);
+  CHECK(back.last_seen->position == 90'000'000);
+  CHECK(back.last_seen->at == shifted(before.mono - 2s));
+  CHECK(back.last_switch == shifted(before.mono - 30s));
+}
+
 TEST_CASE("ladders, flags, the pause and the drain come back; what was cleared does not") {
   JournalMemory memory;
   const auto keep = [&](const Memory& one) {

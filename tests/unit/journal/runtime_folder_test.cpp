@@ -67,6 +67,24 @@ TEST_CASE_METHOD(Fixture, "route memories are kept, the last of each route") {
   REQUIRE(entries[0].memories.size() == 2);
   CHECK(entries[0].memories[0].memory.targets == std::vector{ProbeName("b")});
   CHECK(entries[0].memories[1].memory.targets.size() == 2);
+  CHECK_FALSE(entries[0].memories[1].memory.last_seen);
+  CHECK_FALSE(entries[0].memories[1].last_switch_at);
+}
+
+TEST_CASE_METHOD(Fixture, "a route's last position and last switch are kept with their times") {
+  MemoryRow row{{RouteName("bud"), {ProbeName("a")}, "7", 1, 1}, WallTime{9ms}};
+  row.memory.last_seen = SeenPosition{std::uint64_t{1} << 60, MonoTime{}};
+  row.last_seen_at = WallTime{5ms};
+  row.last_switch_at = WallTime{7ms};
+  runtime->keep_memory(row);
+  settle();
+  const auto entries = runtime->read();
+  REQUIRE(entries.size() == 1);
+  REQUIRE(entries[0].memories.size() == 1);
+  const MemoryRow& found = entries[0].memories[0];
+  CHECK(found.memory == row.memory);
+  CHECK(found.last_seen_at == row.last_seen_at);
+  CHECK(found.last_switch_at == row.last_switch_at);
 }
 
 TEST_CASE_METHOD(Fixture, "files that are not ours are left alone, half-written ones of ours go") {

@@ -61,6 +61,11 @@ TEST_CASE_METHOD(Fixture, "what was written is found again") {
     batch.acts.emplace_back(intent_of(2, R"({"file":"/x"})"));
     batch.memories.push_back(
         {{RouteName("bud"), {ProbeName("a"), ProbeName("b")}, "761", 3, 9}, wall_now()});
+    MemoryRow seen{{RouteName("jobs"), {ProbeName("a")}, "761", 3, 9}, wall_now()};
+    seen.memory.last_seen = SeenPosition{90'000'000, MonoTime{}};
+    seen.last_seen_at = WallTime{std::chrono::milliseconds{1'700'000'000'123}};
+    seen.last_switch_at = WallTime{std::chrono::milliseconds{-5}};
+    batch.memories.push_back(seen);
     Sample sample;
     sample.probe = ProbeName("primary");
     PostgresFacts facts;
@@ -82,9 +87,14 @@ TEST_CASE_METHOD(Fixture, "what was written is found again") {
   REQUIRE(memory.unfinished.size() == 1);
   CHECK(memory.unfinished[0].id == 2);
   CHECK(memory.unfinished[0].steps == R"({"file":"/x"})");
-  REQUIRE(routes.size() == 1);
+  REQUIRE(routes.size() == 2);
   CHECK(routes[0].memory ==
         RouteMemory{RouteName("bud"), {ProbeName("a"), ProbeName("b")}, "761", 3, 9});
+  CHECK_FALSE(routes[0].last_seen_at);
+  CHECK_FALSE(routes[0].last_switch_at);
+  CHECK(routes[1].memory.last_seen == SeenPosition{90'000'000, MonoTime{}});
+  CHECK(routes[1].last_seen_at == WallTime{std::chrono::milliseconds{1'700'000'000'123}});
+  CHECK(routes[1].last_switch_at == WallTime{std::chrono::milliseconds{-5}});
   CHECK(number(file, "SELECT count(*) FROM events") == 2);
   CHECK(number(file, "SELECT count(*) FROM samples WHERE json_extract(facts,'$.timeline')=3") == 2);
   CHECK(number(file, "SELECT json_extract(details,'$.lag')='0; 1' FROM events") == 1);
@@ -310,6 +320,46 @@ TEST_CASE_METHOD(Fixture, "a journal of the first version is brought up, with al
   REQUIRE_FALSE(store.write(batch, true));
   CHECK(number(file, "PRAGMA user_version") == journal_schema);
   CHECK(number(file, "SELECT count(*) FROM kept") == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a journal of the version before is brought up, with its routes") {
+  make_version_1(file);
+  {
+    Database database;
+    REQUIRE_FALSE(database.open(file, OpenMode::read_write));
+    const auto failed =
+        database.execute(std::string("BEGIN;") + journal_migrations[1] + journal_migrations[2] +
+                         R"(UPDATE route_memory SET replaced='["replica-1"]';
+                            PRAGMA user_version=3; COMMIT)");
+    if (failed) FAIL(failed->text);
+  }
+  RouteMemory expected = version_1_route;
+  expected.replaced = {ProbeName("replica-1")};
+  Store store(file);
+  JournalMemory memory;
+  std::vector<MemoryRow> routes;
+  SECTION("brought up") {
+    REQUIRE_FALSE(store.open(wall_now(), notices));
+    CHECK(notices.empty());
+    REQUIRE_FALSE(store.read_memory(memory, routes));
+    REQUIRE(routes.size() == 1);
+    CHECK(routes[0].memory == expected);
+    // From now on it says more.
+    routes[0].memory.last_seen = SeenPosition{1000, MonoTime{}};
+    routes[0].last_seen_at = routes[0].last_switch_at = wall_now();
+    Batch batch;
+    batch.memories = routes;
+    REQUIRE_FALSE(store.write(batch, true));
+    CHECK(number(file, "PRAGMA user_version") == journal_schema);
+    CHECK(number(file, "SELECT last_position FROM route_memory WHERE last_switch_ms > 0") == 1000);
+  }
+  SECTION("read where it cannot be") {
+    REQUIRE(store.read_memory_immutable(memory, routes));
+    REQUIRE(routes.size() == 1);
+    CHECK(routes[0].memory == expected);
+    CHECK_FALSE(routes[0].last_switch_at);
+    CHECK(number(file, "PRAGMA user_version") == 3);
+  }
 }
 
 TEST_CASE_METHOD(Fixture,

@@ -114,6 +114,15 @@ TEST_CASE("guards: rights that are not known do not hold, and are said") {
   CHECK(guard(guards, GuardName::may_promote).value == "not known");
 }
 
+TEST_CASE("guards: a primary that was never seen leaves nothing to measure a lag against") {
+  GuardInputs in = well();
+  in.max_lag = Lag{std::uint64_t{1000}};
+  in.position_known = false;
+  const auto guards = evaluate_guards(in);
+  CHECK(guard(guards, GuardName::lag).allow);
+  CHECK(guard(guards, GuardName::lag).value == "last position not known");
+}
+
 TEST_CASE("guards: what has passed holds no longer") {
   GuardInputs in = well();
   in.last_switch = in.now - 60s;
@@ -165,4 +174,10 @@ TEST_CASE("guards: what gates which act") {
     INFO(to_text(name));
     CHECK(is_gate(promotion_gates(), name));
   }
+  for (const auto name : {GuardName::mode, GuardName::paused, GuardName::maintenance,
+                          GuardName::self_distrust, GuardName::sentinel}) {
+    INFO(to_text(name));
+    CHECK(is_gate(demotion_gates(), name));
+  }
+  CHECK_FALSE(is_gate(demotion_gates(), GuardName::switch_mode));  // nothing is switched
 }

@@ -230,15 +230,71 @@ TEST_CASE("causes: two causes are two incidents, and a service over both joins t
   CHECK(p.book.find_open("host")->members == Names{"app", "site"});
 }
 
-TEST_CASE("causes: routes that lost the same server fall by one cause") {
+TEST_CASE("causes: services over probes of one dead server are one incident") {
   Parts p;
-  OpenIncident what = about("route:bud");
-  what.old_target = "primary";
-  const IncidentId id = p.book.open(start, what);
-  CHECK(same_lost_target(p.book, RouteName("jobs"), "primary") == id);
-  CHECK(same_lost_target(p.book, RouteName("jobs"), "other") == IncidentId{});
-  CHECK(same_lost_target(p.book, RouteName("bud"), "primary") == IncidentId{});
-  CHECK(same_lost_target(p.book, RouteName("jobs"), "") == IncidentId{});
+  const Endpoint server{"10.0.0.5", 5432};
+  for (const char* name : {"app", "tcp", "slow", "web"})
+    p.policy.probes[ProbeName(name)].name = ProbeName(name);
+  for (const char* name : {"app", "tcp", "slow"})
+    p.policy.probes[ProbeName(name)].endpoint = server;
+  p.policy.probes[ProbeName("web")].endpoint = Endpoint{"10.0.0.5", 80};
+  p.add("jobs", {ProbeName("tcp")});
+  p.add("reports", {ProbeName("slow")});
+  p.add("site_2", {ProbeName("web")});
+  p.down({"app", "host", "tcp", "jobs", "web", "site_2"});
+  p.cover();
+  // Another port of the host is another server: it may have died by itself.
+  CHECK(p.open() == Names{"host", "site_2"});
+  CHECK(p.book.find_open("host")->members == Names{"app", "jobs"});
+
+  // What the incident was about is well, its guest is not: that is a story of its own from then on.
+  p.states["app"] = p.states["host"] = State::healthy;
+  p.cover();
+  p.close();
+  p.cover();
+  CHECK(p.open() == Names{"jobs", "site_2"});
+}
+
+TEST_CASE("causes: a service over the server that a route has lost joins the route's incident") {
+  Parts p;
+  const Endpoint server{"10.0.0.5", 5432};
+  p.policy.probes[ProbeName("primary")].endpoint = server;
+  p.policy.probes[ProbeName("app")].endpoint = server;
+  p.book.open(start, about("route:bud"));
+  p.book.raise(p.book.find_open("route:bud")->id, Severity::critical);
+  p.down({"route:bud", "primary", "app", "host"});
+  p.cover();
+  CHECK(p.open() == Names{"route:bud"});
+  CHECK(p.book.find_open("route:bud")->members == Names{"host"});
+}
+
+TEST_CASE(
+    "causes: one server's probes stay apart where it answers, where one is HTTP, or where one "
+    "calls") {
+  Parts p;
+  const Endpoint server{"10.0.0.5", 443};
+  for (const char* name : {"app", "openai"}) p.policy.probes[ProbeName(name)].endpoint = server;
+  SECTION("a probe of it is well: nothing joins") {
+    p.down({"openai", "external"});
+    p.cover();
+    CHECK(p.open() == Names{"external"});
+    CHECK(p.book.find_open("external")->members == Names{"openai"});
+  }
+  SECTION("an HTTP server fails path by path") {
+    for (const char* name : {"app", "openai"})
+      p.policy.probes[ProbeName(name)].kind = ProbeKind::http;
+    p.down({"openai", "external", "app", "host"});
+    p.cover();
+    CHECK(p.open() == Names{"external", "host"});
+  }
+  SECTION("a critical service does not hide in an incident that calls nobody") {
+    p.down({"openai", "external"});
+    p.cover();
+    p.down({"app", "host"});
+    p.cover();
+    CHECK(p.open() == Names{"external", "host"});
+    CHECK(p.book.find_open("host")->severity == Severity::critical);
+  }
 }
 
 TEST_CASE("causes: it closes when its subject is known to be well, and no sooner") {

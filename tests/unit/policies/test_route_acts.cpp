@@ -127,6 +127,78 @@ TEST_CASE("a master that follows again is no replaced one, also after a restart"
   CHECK(w.memory().replaced.empty());
 }
 
+TEST_CASE(
+    "an old master that returns is left alone while what is automatic is held, and that is told") {
+  Cache w(6001);
+  w.load(cache_policy());
+  w.pass_time(90s);
+  w.set("redis-a", fail(Reason::connect_refused));
+  w.set("redis-b", replica(false));
+  w.pass_time(10s);
+  REQUIRE(w.target() == "redis-b");
+  std::string guard;
+  std::function<void()> release;
+  SECTION("maintenance") {
+    guard = "maintenance";
+    w.give(FlagSet{FlagName("maintenance"), true, "patching", "uid 0", std::nullopt});
+    release = [&] { w.give(FlagSet{FlagName("maintenance"), false, "", "uid 0", std::nullopt}); };
+  }
+  SECTION("paused") {
+    guard = "paused";
+    w.give(AutomationSet{true, "upgrade", "uid 0", std::nullopt});
+    release = [&] { w.give(AutomationSet{}); };
+  }
+  SECTION("observe") {
+    guard = "mode";
+    PolicySet observing = cache_policy();
+    observing.mode = Mode::observe;
+    w.load(observing);
+    release = [&] { w.load(cache_policy()); };
+  }
+  SECTION("a Sentinel that would do it, too") {
+    guard = "sentinel";
+    Finding watched = master();
+    std::get<RedisFacts>(watched.facts).sentinels = 1;
+    w.set("redis-b", watched);
+    w.pass_time(10s);  // seen
+    release = [&] { w.set("redis-b", master()); };
+  }
+  w.set("redis-a", master());
+  w.pass_time(1min);
+  CHECK(w.demotions.empty());
+  CHECK(w.route("cache").diagnosis == "old_master_back");
+  const auto told = std::count_if(w.records.begin(), w.records.end(), [&](const Record& record) {
+    return record.kind == RecordKind::denied &&
+           record.text.find("demotion of redis-a held by guard " + guard) == 0;
+  });
+  CHECK(told == 1);
+  release();
+  w.pass_time(10s);
+  REQUIRE(w.demotions.size() == 1);
+  CHECK(w.demotions[0].server.probe.text == "redis-a");
+}
+
+TEST_CASE("an old master that returns is looked at again after a distrust before it is demoted") {
+  Cache w(6001);
+  w.load(cache_policy());
+  w.pass_time(90s);
+  w.set("redis-a", fail(Reason::connect_refused));
+  w.set("redis-b", replica(false));
+  w.pass_time(10s);
+  REQUIRE(w.target() == "redis-b");
+  w.latency[ProbeName("redis-b")] = 1s;  // the last one to be seen again
+  w.on_effect = [&](const Effect& effect) {
+    if (!std::holds_alternative<DemoteServer>(effect)) return;
+    const Guard& guard =
+        w.route("cache").guards[static_cast<std::size_t>(GuardName::self_distrust)];
+    CHECK(guard.allow);
+  };
+  w.set("redis-a", master());
+  w.give(LoopDistrusted{2s, 0s, 0s});
+  w.pass_time(20s);
+  CHECK(w.demotions.size() == 1);
+}
+
 TEST_CASE("T7 to T9 are when the switch reached them, not when it had tidied up") {
   SwitchTimes one, other;
   one.in_effect = MonoTime{5s};

@@ -39,11 +39,17 @@ MonoTime on_grid(MonoTime at) {
   return rest == Duration::zero() ? at : at + (wake_grain - rest);
 }
 
+Duration grain_of(Duration interval) {
+  if (interval < min_grains_an_interval * settled_grain) return wake_grain;
+  Duration grain = settled_grain;
+  while (grain < coarsest_grain && interval >= min_grains_an_interval * 2 * grain) grain *= 2;
+  return grain;
+}
+
 MonoTime next_run(const ProbePolicy& policy, Pace pace, std::uint64_t runs, MonoTime start) {
   const Duration interval = next_interval(policy, pace, runs);
   const MonoTime at = on_grid(start + interval);
-  if (pace == Pace::fast || interval < min_grains_an_interval * settled_grain) return at;
-  return at - at.time_since_epoch() % settled_grain;
+  return pace == Pace::fast ? at : at - at.time_since_epoch() % grain_of(interval);
 }
 
 }  // namespace pointsman

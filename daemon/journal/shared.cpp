@@ -23,7 +23,7 @@ std::uint64_t first_history_key() {
 /// From monotonic time to the history's axis, so that runs fall due at the same instants of both.
 Duration history_shift() {
   const Duration shift = wall_now().time_since_epoch() - mono_now().time_since_epoch();
-  return shift - shift % settled_grain;
+  return shift - shift % coarsest_grain;
 }
 
 }  // namespace

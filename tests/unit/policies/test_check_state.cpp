@@ -144,16 +144,22 @@ TEST_CASE(
 }
 
 TEST_CASE("the next run is within the jitter, never later than its interval allows, on a grid") {
-  for (const Duration interval : {Duration{200ms}, Duration{1s}, Duration{1500ms}, Duration{30s}}) {
+  for (const auto& [interval, grain] : std::map<Duration, Duration>{{200ms, 10ms},
+                                                                    {1s, 50ms},
+                                                                    {1500ms, 50ms},
+                                                                    {2s, 100ms},
+                                                                    {5s, 200ms},
+                                                                    {30s, 400ms},
+                                                                    {24h, 400ms}}) {
     auto policy = probe_policy("a", ProbeKind::tcp);
     policy.interval = interval;
-    const bool coarse = interval >= 1s;
     for (std::uint64_t run = 0; run < 500; ++run) {
       const MonoTime start = MonoTime{1h} + run * 7ms;
       const Duration after = next_run(policy, Pace::settled, run, start) - start;
       CHECK(after <= interval + interval / 20 + wake_grain);
-      CHECK(after >= interval - interval / 20 - (coarse ? settled_grain : Duration::zero()));
-      CHECK((start + after).time_since_epoch() % (coarse ? settled_grain : wake_grain) == 0ns);
+      CHECK(after >= interval - interval / 20 - grain);
+      CHECK((start + after).time_since_epoch() % grain == 0ns);
+      CHECK(next_run(policy, Pace::fast, run, start) - start <= policy.fast_interval + wake_grain);
     }
   }
 }

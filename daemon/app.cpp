@@ -13,7 +13,6 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "daemon/actions/act_worker.hpp"
-#include "daemon/actions/promote_steps.hpp"
 #include "daemon/adapters.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/http/command_reader.hpp"
@@ -22,6 +21,7 @@
 #include "daemon/journal/journal.hpp"
 #include "daemon/journal/kept_json.hpp"
 #include "daemon/notify/notifiers.hpp"
+#include "daemon/remembered.hpp"
 #include "daemon/runtime/act_runner.hpp"
 #include "daemon/runtime/engine_loop.hpp"
 #include "daemon/runtime/flag_files.hpp"
@@ -63,42 +63,6 @@ void raise_descriptor_limit() {
 
 void print_diagnostics(const std::vector<Diagnostic>& list, bool warning) {
   for (const Diagnostic& d : list) std::fprintf(stderr, "%s\n", to_text(d, warning).c_str());
-}
-
-/// An alert is in the outbox before its incident says who was told: after a kill between the two
-/// the outbox knows better, and whoever was told hears of the end too.
-void add_told(const JournalMemory& memory, MemoryRestored& restored) {
-  for (const OutboxDocument& alert : outbox_of(memory)) {
-    for (auto& incident : restored.incidents) {
-      if (incident->id != alert.incident) continue;
-      const bool known =
-          std::any_of(incident->told.begin(), incident->told.end(),
-                      [&](const AlertTold& told) { return told.notifier == alert.notifier; });
-      if (known) continue;
-      auto copy = std::make_shared<Incident>(*incident);
-      copy->told.push_back({alert.notifier, ""});
-      incident = std::move(copy);
-    }
-  }
-}
-
-/// What a start remembers, for the engine. A promotion whose outcome is not known is among it: the
-/// engine looks at the servers before it thinks of another.
-MemoryRestored remembered(const JournalMemory& memory) {
-  const MonoTime now = mono_now();
-  MemoryRestored restored = restored_of(memory, {now, wall_now()});
-  add_told(memory, restored);
-  for (const Intent& intent : memory.unfinished) {
-    if (const auto steps = promote_steps_of_json(intent.steps)) {
-      restored.promotions.push_back({RouteName(steps->route), ProbeName(steps->from),
-                                     ProbeName(steps->to), steps->timeline, now});
-    } else if (const auto planned = switchover_steps_of_json(intent.steps)) {
-      const SwitchOver& order = planned->order;
-      restored.promotions.push_back(
-          {order.route, order.from.probe, order.to.probe, order.timeline, now});
-    }
-  }
-  return restored;
 }
 
 class App {

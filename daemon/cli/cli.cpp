@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -131,6 +133,28 @@ int run_cli(const std::vector<std::string>& arguments, const CliHooks& hooks,
   return dispatch(chosen_of(app).name, given, hooks, around);
 }
 
+namespace {
+
+/// fmt throws where stdio only remembers: the disk below a redirection is full.
+int run_cli_or_full(const std::vector<std::string>& arguments, const CliHooks& hooks,
+                    const Surroundings& around) {
+  try {
+    return run_cli(arguments, hooks, around);
+  } catch (const std::system_error&) {
+    if (std::ferror(stdout) == 0) throw;
+    return exit_code::unhealthy;
+  }
+}
+
+/// Whoever redirects the output must hear that it is not all there.
+int written(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  fmt::print(stderr, "pointsman: the output could not be written whole\n");
+  return status == exit_code::fine ? exit_code::unhealthy : status;
+}
+
+}  // namespace
+
 int run_cli(int argc, char** argv, const CliHooks& hooks) {
   Surroundings around;
   around.terminal = ::isatty(STDOUT_FILENO) == 1;
@@ -154,7 +178,7 @@ int run_cli(int argc, char** argv, const CliHooks& hooks) {
     ::nanosleep(&time, nullptr);  // Ctrl-C ends it early
   };
   around.interrupts = count_interrupts;
-  return run_cli(std::vector<std::string>(argv + 1, argv + argc), hooks, around);
+  return written(run_cli_or_full(std::vector<std::string>(argv + 1, argv + argc), hooks, around));
 }
 
 }  // namespace pointsman

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from daemon import Daemon, forced_run
+from daemon import Daemon, binary, forced_run
 from place import REPOSITORY, free_port
 from process import wait_for
 from scene import Scene
@@ -35,6 +35,14 @@ def test_usage_errors_are_2_and_version_is_0(place):
         done = daemon.command(*words, control=False)
         assert done.returncode == 2, (words, done)
         assert done.stderr
+
+
+def test_output_that_cannot_be_written_is_no_success():
+    for arguments in (["version"], ["simulate", "--scenario", "etc/scenarios/primary-dies.yaml"]):
+        with open("/dev/full", "wb") as full:
+            ended = subprocess.run([binary(), *arguments], stdout=full, stderr=subprocess.PIPE, text=True,
+                                   cwd=REPOSITORY, timeout=30)
+        assert ended.returncode == 1 and "could not be written" in ended.stderr
 
 
 def test_without_a_daemon_its_commands_end_with_3(place):

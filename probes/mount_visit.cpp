@@ -143,7 +143,7 @@ std::optional<Visit> Visit::from_wire(std::string_view wire) {
 }
 
 Visit visit(const VisitOrder& order) {
-  ProcFile mountinfo("/proc/self/mountinfo", MountTable::max_bytes);
+  static ProcFile mountinfo("/proc/self/mountinfo", MountTable::max_bytes);
   const auto text = mountinfo.read();
   if (!text) return failed(mountinfo.error(), mountinfo.path());
   const auto table = MountTable::parse(*text);

@@ -1,10 +1,10 @@
 // One look at a file system: the walk to the path, its figures, a test of writing. And how the
 // order for it and what it found are written down, since it is made in another process.
 //
-// visit() MAY HANG for ever, in a call that not even SIGKILL ends: only a process that the mount
-// worker (mount_worker.hpp) forked for it calls it. It never steps onto another mount than the one
-// it was sent to: it says where the path goes on instead. Both ends are the same program, so that
-// the figures travel as they lie in memory.
+// visit() MAY HANG for ever, in a call that not even SIGKILL ends: only a looker, a process that
+// the mount worker (mount_worker.hpp) forked for one mount, calls it. It never steps onto another
+// mount than the one it was sent to: it says where the path goes on instead. Both ends are the same
+// program, so that the figures travel as they lie in memory.
 #pragma once
 
 #include <sys/types.h>

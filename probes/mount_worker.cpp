@@ -41,9 +41,9 @@ SocketPair make_pair() {
 }
 
 /// Only calls that are safe between fork and exec. Its environment is empty: no secret in it.
-[[noreturn]] void become_worker(int orders) {
+[[noreturn]] void become_worker(int hiring) {
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (::dup2(orders, 0) < 0 || ::dup2(nowhere, 1) < 0 || ::dup2(nowhere, 2) < 0 ||
+  if (::dup2(hiring, 0) < 0 || ::dup2(nowhere, 1) < 0 || ::dup2(nowhere, 2) < 0 ||
       ::chdir("/") != 0) {
     ::_exit(could_not_start);
   }
@@ -58,27 +58,28 @@ SocketPair make_pair() {
   ::_exit(could_not_start);
 }
 
-/// The other process: this program once more, and the socket that it takes orders from.
+/// The other process: this program once more, and the socket that it takes its lookers' sockets
+/// from.
 class Worker {
  public:
-  /// False when there is none and none can be had. `answer` goes with the order.
-  bool send(const std::string& order, int answer);
+  /// Has a looker forked that talks on `socket`. False when there is no worker and none can be had.
+  bool hire(int socket);
 
  private:
   bool start();
-  bool try_send(const std::string& order, int answer);
+  bool try_hire(int socket);
   void bury();
 
   pid_t pid_ = 0;
   int socket_ = -1;
 };
 
-bool Worker::send(const std::string& order, int answer) {
+bool Worker::hire(int socket) {
   if (socket_ < 0 && !start()) return false;
-  if (try_send(order, answer)) return true;
+  if (try_hire(socket)) return true;
   if (errno != EPIPE && errno != ECONNRESET) return false;
   bury();  // somebody killed it
-  return start() && try_send(order, answer);
+  return start() && try_hire(socket);
 }
 
 bool Worker::start() {
@@ -96,9 +97,10 @@ bool Worker::start() {
   return true;
 }
 
-bool Worker::try_send(const std::string& order, int answer) {
+bool Worker::try_hire(int socket) {
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec data{const_cast<char*>(order.data()), order.size()};
+  char byte = 0;  // a descriptor does not travel alone
+  iovec data{&byte, sizeof byte};
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
@@ -107,8 +109,8 @@ bool Worker::try_send(const std::string& order, int answer) {
   cmsghdr* head = CMSG_FIRSTHDR(&message);
   head->cmsg_level = SOL_SOCKET;
   head->cmsg_type = SCM_RIGHTS;
-  head->cmsg_len = CMSG_LEN(sizeof answer);
-  std::memcpy(CMSG_DATA(head), &answer, sizeof answer);
+  head->cmsg_len = CMSG_LEN(sizeof socket);
+  std::memcpy(CMSG_DATA(head), &socket, sizeof socket);
   return ::sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
@@ -119,23 +121,38 @@ void Worker::bury() {
   ::waitpid(std::exchange(pid_, 0), nullptr, 0);
 }
 
-/// One look under way. Its socket gives what was found, or its end.
-class Look {
+/// A process that looks at one mount: our end of its socket. Closing that ends it, once it can.
+class Looker {
  public:
-  explicit Look(int socket) : socket_(socket) {}
-  ~Look() { ::close(socket_); }
-  Look(const Look&) = delete;
-  Look& operator=(const Look&) = delete;
+  explicit Looker(int socket) : socket_(socket) {}
+  ~Looker() { ::close(socket_); }
+  Looker(const Looker&) = delete;
+  Looker& operator=(const Looker&) = delete;
 
   int socket() const { return socket_; }
-  MonoTime since() const { return since_; }
-  /// Looks whether the answer is there.
-  bool is_finished();
-  /// Once finished: absent when the process ended without an answer.
-  const std::optional<Visit>& visit() const { return visit_; }
+  /// False when it has ended.
+  bool send(const std::string& order) const {
+    return ::send(socket_, order.data(), order.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  }
 
  private:
   int socket_;
+};
+
+/// One look under way: its looker sends what was found, or ends.
+class Look {
+ public:
+  explicit Look(std::shared_ptr<Looker> looker) : looker_(std::move(looker)) {}
+
+  const std::shared_ptr<Looker>& looker() const { return looker_; }
+  MonoTime since() const { return since_; }
+  /// Looks whether the answer is there.
+  bool is_finished();
+  /// Once finished: absent when the looker ended without an answer.
+  const std::optional<Visit>& visit() const { return visit_; }
+
+ private:
+  std::shared_ptr<Looker> looker_;
   MonoTime since_ = mono_now();
   bool finished_ = false;
   std::optional<Visit> visit_;
@@ -144,27 +161,35 @@ class Look {
 bool Look::is_finished() {
   if (finished_) return true;
   std::array<char, max_visit_wire> buffer;
-  const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  const ssize_t size = ::recv(looker_->socket(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   finished_ = true;
   if (size > 0) visit_ = Visit::from_wire({buffer.data(), static_cast<std::size_t>(size)});
   return true;
 }
 
-/// The loop's book of what is under way.
+/// The loop's book of what is under way, and of who waits for the next order.
 class Registry {
  public:
   /// What keeps the mount busy; nullptr when it is free.
   std::shared_ptr<Look> find(const std::string& mount_key);
-  /// nullptr when no process is to be had.
+  /// The mount is free. nullptr when no process is to be had.
   std::shared_ptr<Look> start(const VisitOrder& order);
   MountWorker::Count count();
 
  private:
-  void forget_finished();
+  struct Idle {
+    std::shared_ptr<Looker> looker;
+    MonoTime since;
+  };
+
+  void collect_finished();
+  std::shared_ptr<Looker> take_idle(const std::string& mount_key);
+  std::shared_ptr<Looker> hire();
 
   Worker worker_;
-  std::map<std::string, std::shared_ptr<Look>> busy_;
+  std::map<std::string, std::shared_ptr<Look>> busy_;  ///< by the mount's key, as `idle_`
+  std::map<std::string, Idle> idle_;
   long started_ = 0;
 };
 
@@ -174,38 +199,61 @@ Registry& registry() {
   return the_one;
 }
 
-void Registry::forget_finished() {
-  std::erase_if(busy_, [](const auto& entry) { return entry.second->is_finished(); });
+void Registry::collect_finished() {
+  const auto now = mono_now();
+  std::erase_if(busy_, [&](const auto& entry) {
+    const auto& [mount_key, look] = entry;
+    if (!look->is_finished()) return false;
+    if (look->visit()) idle_.insert_or_assign(mount_key, Idle{look->looker(), now});
+    return true;
+  });
+  std::erase_if(
+      idle_, [now](const auto& entry) { return now - entry.second.since > MountWorker::max_idle; });
 }
 
 std::shared_ptr<Look> Registry::find(const std::string& mount_key) {
-  forget_finished();
+  collect_finished();
   const auto found = busy_.find(mount_key);
   return found == busy_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Look> Registry::start(const VisitOrder& order) {
-  if (busy_.size() >= MountWorker::max_busy) return nullptr;
+std::shared_ptr<Looker> Registry::take_idle(const std::string& mount_key) {
+  const auto entry = idle_.extract(mount_key);
+  return entry ? entry.mapped().looker : nullptr;
+}
+
+std::shared_ptr<Looker> Registry::hire() {
   const SocketPair pair = make_pair();
   if (pair.ours < 0 || pair.theirs < 0) return nullptr;
-  auto look = std::make_shared<Look>(pair.ours);
-  const bool sent = worker_.send(order.to_wire(), pair.theirs);
+  auto looker = std::make_shared<Looker>(pair.ours);
+  const bool hired = worker_.hire(pair.theirs);
   ::close(pair.theirs);
-  if (!sent) return nullptr;
+  return hired ? looker : nullptr;
+}
+
+std::shared_ptr<Look> Registry::start(const VisitOrder& order) {
+  if (busy_.size() >= MountWorker::max_busy) return nullptr;
+  const auto wire = order.to_wire();
+  auto looker = take_idle(order.mount_key);
+  if (looker == nullptr || !looker->send(wire)) {
+    looker = hire();
+    if (looker == nullptr || !looker->send(wire)) return nullptr;
+  }
+  auto look = std::make_shared<Look>(std::move(looker));
   busy_.insert_or_assign(order.mount_key, look);
   ++started_;
   return look;
 }
 
 MountWorker::Count Registry::count() {
-  forget_finished();
+  collect_finished();
   return {static_cast<int>(busy_.size()), started_};
 }
 
 /// True once it is finished, false when cancelled first. Several may wait for one look.
 asio::awaitable<bool> async_finish(asio::any_io_executor executor, std::shared_ptr<Look> look) {
   if (look->is_finished()) co_return true;
-  const int own = ::fcntl(look->socket(), F_DUPFD_CLOEXEC, 0);
+  const int own = ::fcntl(look->looker()->socket(), F_DUPFD_CLOEXEC, 0);
   if (own < 0) co_return false;
   asio::posix::stream_descriptor event(executor, own);
   while (!look->is_finished()) {

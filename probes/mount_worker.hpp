@@ -2,9 +2,10 @@
 //
 // A call on a hung file system can be beyond SIGKILL, and a process with such a thread never ends:
 // so no thread of ours makes one. This program runs once more as the mount worker (MountWorker::
-// run), which touches no file system itself and forks a process for each look; that one sends back
-// what it found and ends. The worker is started at the first look and again should it have been
-// killed; it ends when we do, and what can be killed of its children with it.
+// run), which touches no file system itself and forks a looker for each mount: a process that makes
+// one look after the other there. The worker is started at the first look and again should it have
+// been killed; it ends when we do, and what can be killed of its lookers with it. A looker that
+// nobody has asked for `max_idle` ends as well.
 //
 // At most one look at each mount in the whole process, and at most `max_busy` together. While one
 // hangs, further ones of its mount end at their deadline, or at once when it has hung for longer
@@ -31,13 +32,14 @@ struct VisitEnd {
 class MountWorker {
  public:
   static constexpr int max_busy = 32;
+  static constexpr Duration max_idle = std::chrono::minutes(10);
   /// The only argument of this program when it is to be the worker.
   static constexpr const char* argument = "mount-worker";
 
   static asio::awaitable<VisitEnd> async_visit(asio::any_io_executor executor, VisitOrder order,
                                                MonoTime deadline);
-  /// The worker's whole life: orders come in on standard input, until that is closed. Gives the
-  /// exit code.
+  /// The worker's whole life: sockets for new lookers come in on standard input, until that is
+  /// closed. Gives the exit code.
   static int run();
 
   /// Looks under way now, and all that were ever begun.

@@ -1,4 +1,4 @@
-// The mount worker's side: takes orders, and forks a process for each.
+// The mount worker's side: takes sockets, and forks a looker for each.
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -7,24 +7,20 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include "probes/mount_worker.hpp"
 
 namespace pointsman {
 namespace {
 
-constexpr int orders_fd = STDIN_FILENO;
+constexpr int hiring_fd = STDIN_FILENO;
 
-/// An order as it came: its text, and where the answer goes.
-struct Letter {
-  std::size_t size = 0;
-  int answer = -1;
-};
-
-/// size 0: nobody is left to send any.
-Letter receive(std::array<char, max_visit_wire>& buffer) {
+/// The socket of the next looker. -1: nobody is left to send any.
+int receive_socket() {
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec data{buffer.data(), buffer.size()};
+  char byte = 0;
+  iovec data{&byte, sizeof byte};
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
@@ -32,26 +28,35 @@ Letter receive(std::array<char, max_visit_wire>& buffer) {
   message.msg_controllen = control.size();
   ssize_t size = -1;
   do {
-    size = ::recvmsg(orders_fd, &message, MSG_CMSG_CLOEXEC);
+    size = ::recvmsg(hiring_fd, &message, MSG_CMSG_CLOEXEC);
   } while (size < 0 && errno == EINTR);
-  Letter letter;
-  if (size <= 0) return letter;
-  letter.size = static_cast<std::size_t>(size);
-  const cmsghdr* head = CMSG_FIRSTHDR(&message);
+  const cmsghdr* head = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  int socket = -1;
   if (head != nullptr && head->cmsg_type == SCM_RIGHTS) {
-    std::memcpy(&letter.answer, CMSG_DATA(head), sizeof letter.answer);
+    std::memcpy(&socket, CMSG_DATA(head), sizeof socket);
   }
-  return letter;
+  return socket;
+}
+
+/// Absent: whoever sends has closed the socket.
+std::optional<VisitOrder> receive_order(int socket) {
+  static std::array<char, max_visit_wire> buffer;
+  ssize_t size = -1;
+  do {
+    size = ::recv(socket, buffer.data(), buffer.size(), 0);
+  } while (size < 0 && errno == EINTR);
+  if (size <= 0) return std::nullopt;
+  return VisitOrder::from_wire({buffer.data(), static_cast<std::size_t>(size)});
 }
 
 /// Dies with the worker where a signal can still end it.
-[[noreturn]] void make_visit(std::string_view wire, int answer, pid_t worker) {
+[[noreturn]] void look_at_orders(int socket, pid_t worker) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != worker) ::_exit(0);
-  ::close(orders_fd);
-  if (const auto order = VisitOrder::from_wire(wire)) {
+  ::close(hiring_fd);
+  while (const auto order = receive_order(socket)) {
     const auto found = visit(*order).to_wire();
-    ::send(answer, found.data(), found.size(), MSG_NOSIGNAL);
+    ::send(socket, found.data(), found.size(), MSG_NOSIGNAL);
   }
   ::_exit(0);
 }
@@ -63,14 +68,13 @@ int MountWorker::run() {
   // Ctrl-C and systemd tell all of us: who sent us knows best when to end, and our children are
   // reaped by the kernel.
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD}) ::signal(signal, SIG_IGN);
-  static std::array<char, max_visit_wire> buffer;
   const pid_t self = ::getpid();
   while (true) {
-    const auto letter = receive(buffer);
-    if (letter.size == 0) return 0;
-    // Without an answer its closed end tells: no process was to be had.
-    if (::fork() == 0) make_visit({buffer.data(), letter.size}, letter.answer, self);
-    ::close(letter.answer);
+    const int socket = receive_socket();
+    if (socket < 0) return 0;
+    // Where no process is to be had, the socket's closed end tells.
+    if (::fork() == 0) look_at_orders(socket, self);
+    ::close(socket);
   }
 }
 

@@ -25,9 +25,18 @@ MonoTime first_run(const ProbePolicy& policy, MonoTime now) {
   return now + Duration{static_cast<Duration::rep>(stable_hash(policy.name.text) % within)};
 }
 
-Duration next_interval(const ProbePolicy& policy, Pace pace, std::uint64_t runs) {
+namespace {
+
+Duration interval_of(const ProbePolicy& policy, Pace pace) {
   if (pace == Pace::fast) return policy.fast_interval;
-  const Duration base = pace == Pace::down ? policy.down_interval : policy.interval;
+  return pace == Pace::down ? policy.down_interval : policy.interval;
+}
+
+}  // namespace
+
+Duration next_interval(const ProbePolicy& policy, Pace pace, std::uint64_t runs) {
+  const Duration base = interval_of(policy, pace);
+  if (pace == Pace::fast) return base;
   const double unit = static_cast<double>(stable_hash(policy.name.text, runs + 1) >> 11) * 0x1p-53;
   const double factor = 1.0 + jitter_share * (unit - 0.5);
   return Duration{static_cast<Duration::rep>(static_cast<double>(base.count()) * factor)};
@@ -47,9 +56,9 @@ Duration grain_of(Duration interval) {
 }
 
 MonoTime next_run(const ProbePolicy& policy, Pace pace, std::uint64_t runs, MonoTime start) {
-  const Duration interval = next_interval(policy, pace, runs);
-  const MonoTime at = on_grid(start + interval);
-  return pace == Pace::fast ? at : at - at.time_since_epoch() % grain_of(interval);
+  const MonoTime at = on_grid(start + next_interval(policy, pace, runs));
+  if (pace == Pace::fast) return at;
+  return at - at.time_since_epoch() % grain_of(interval_of(policy, pace));
 }
 
 }  // namespace pointsman

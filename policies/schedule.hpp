@@ -19,7 +19,7 @@ inline constexpr Duration wake_grain = std::chrono::milliseconds{10};
 inline constexpr Duration settled_grain = std::chrono::milliseconds{50};
 inline constexpr Duration coarsest_grain = std::chrono::milliseconds{400};
 /// An interval is at least so many grains long, or its runs lie on the grid of wake_grain.
-inline constexpr int min_grains_an_interval = 16;
+inline constexpr int min_grains_an_interval = 10;
 /// The first runs fall within min(interval, this) of the start.
 inline constexpr Duration first_run_spread = std::chrono::seconds{2};
 /// Settled intervals vary by this share in all, half to each side.

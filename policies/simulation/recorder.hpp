@@ -1,7 +1,7 @@
 // Decides what of an engine's events is recorded, so that another policy can be tried on it later:
 // runs of equal samples while all is calm; every single one of a probe for `detail_time` after it
-// changed, and of a route's candidates after anything about routes did, since there positions and
-// instants matter.
+// changed (or began with anything but a pass), and of a route's candidates after anything about
+// routes did, since there positions and instants matter.
 //
 // Pure; lives on the loop's thread, in the journal. Limits: a probe has `detail_rows` single rows
 // at once and gets one more each `detail_refill`; beyond them a change that flaps is left out, and

@@ -145,10 +145,11 @@ TEST_CASE(
 
 TEST_CASE("the next run is within the jitter, never later than its interval allows, on a grid") {
   for (const auto& [interval, grain] : std::map<Duration, Duration>{{200ms, 10ms},
-                                                                    {1s, 50ms},
-                                                                    {1500ms, 50ms},
-                                                                    {2s, 100ms},
-                                                                    {5s, 200ms},
+                                                                    {500ms, 50ms},
+                                                                    {1s, 100ms},
+                                                                    {1500ms, 100ms},
+                                                                    {2s, 200ms},
+                                                                    {5s, 400ms},
                                                                     {30s, 400ms},
                                                                     {24h, 400ms}}) {
     auto policy = probe_policy("a", ProbeKind::tcp);

@@ -167,6 +167,26 @@ TEST_CASE("what is no database fails and is well again: the replay is the same")
   CHECK(past.replayed(ReplayPace::leave_out_calm) == past.lines);
 }
 
+TEST_CASE("a probe that begins with a pass takes one row, written at once; else its first minute") {
+  PolicySet set = bud_policy();
+  for (const char* name : {"well", "ill"}) {
+    set.probes[ProbeName(name)] = probe_policy(name, ProbeKind::tcp);
+  }
+  Past past(set);
+  past.set_answer("ill", fail(Reason::connect_refused));
+  past.live();
+  past.pass_time(30s);
+  const auto rows = [&past](const char* subject) {
+    return std::count_if(past.kept.begin(), past.kept.end(),
+                         [subject](const auto& row) { return row.second.subject == subject; });
+  };
+  CHECK(rows("well") == 1);
+  CHECK(rows("ill") > 5);
+  past.pass_time(10min);
+  CHECK(rows("well") == 1);
+  CHECK(past.replayed() == past.lines);
+}
+
 TEST_CASE("a calm day takes a few rows") {
   Past past(bud_policy());
   past.live();

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """A thousand incidents, open and closed: does memory stay flat, and how long does `pointsman incidents` take?
 
-A thousand tcp probes, a service over each. Half of them look at a port where nobody listens: so many
-incidents stay open. The other half look at a listener that comes and goes: so many are opened and closed
-with each turn, while the daemon keeps a thousand in memory.
+A thousand tcp probes, each of an address of its own, since probes of one server are one incident; a service
+over each. Half of them look at a port where nobody listens: so many incidents stay open. The other half look
+at a listener that comes and goes: so many are opened and closed with each turn, while the daemon keeps a
+thousand in memory.
 
     tests/bench/incidents_thousand.py [--turns 4]
 
@@ -42,7 +43,7 @@ class Listener:
         self.port, self.socket = port, None
 
     def on(self):
-        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+        self.socket = socket.create_server(("0.0.0.0", self.port), backlog=1024)
         threading.Thread(target=self._serve, args=(self.socket,), daemon=True).start()
 
     def off(self):
@@ -59,7 +60,7 @@ class Listener:
 
 
 def config_of(closed, listened):
-    probes = {f"{half}-{i}": {"type": "tcp", "address": f"127.0.0.1:{port}"}
+    probes = {f"{half}-{i}": {"type": "tcp", "address": f"127.1.{i // 250}.{i % 250 + 1}:{port}"}
               for half, port in (("down", closed), ("comes", listened)) for i in range(HALF)}
     return {"defaults": {"interval": "2s", "fast_interval": "1s", "timeout": "1s", "rise": 1, "fall": 1},
             "probes": probes,

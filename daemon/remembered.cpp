@@ -31,17 +31,18 @@ void add_told(const JournalMemory& memory, MemoryRestored& restored) {
 }  // namespace
 
 MemoryRestored remembered(const JournalMemory& memory) {
-  const MonoTime now = mono_now();
-  MemoryRestored restored = restored_of(memory, {now, wall_now()});
+  const Clocks clocks{mono_now(), wall_now()};
+  MemoryRestored restored = restored_of(memory, clocks);
   add_told(memory, restored);
   for (const Intent& intent : memory.unfinished) {
+    const MonoTime at = clocks.to_mono(intent.at);
     if (const auto steps = promote_steps_of_json(intent.steps)) {
       restored.promotions.push_back({RouteName(steps->route), ProbeName(steps->from),
-                                     ProbeName(steps->to), steps->timeline, now});
+                                     ProbeName(steps->to), steps->timeline, at});
     } else if (const auto planned = switchover_steps_of_json(intent.steps)) {
       const SwitchOver& order = planned->order;
       restored.promotions.push_back(
-          {order.route, order.from.probe, order.to.probe, order.timeline, now});
+          {order.route, order.from.probe, order.to.probe, order.timeline, at});
     }
   }
   return restored;

@@ -1,6 +1,7 @@
 // What outlives a restart: what the journal is told of a route, what a start makes of it, and what
 // the acts of before still hold, which the incidents of the route tell.
 #include <algorithm>
+#include <utility>
 
 #include "policies/explain.hpp"
 #include "policies/route_keeper.hpp"
@@ -15,6 +16,13 @@ constexpr std::string_view promote = "promote ", switch_words = "switch ";
 bool is_move(const Incident& story, const Attempt& attempt) {
   return attempt.outcome == ActionOutcome::ok && attempt.action.starts_with(switch_words) &&
          attempt.action.ends_with(" to " + story.new_target);
+}
+
+/// The times of two clocks meet only so nearly.
+constexpr Duration clocks_differ = std::chrono::seconds{1};
+
+bool is_within(const Attempt& attempt, MonoTime at) {
+  return at >= attempt.at - clocks_differ && at <= attempt.at + attempt.took + clocks_differ;
 }
 
 }  // namespace
@@ -58,6 +66,8 @@ void RouteKeeper::restore(const RouteMemory& memory, MonoTime now) {
 /// nothing was done after is in doubt until its server is seen.
 void RouteKeeper::adopt_holds(const IncidentBook& incidents, MonoTime now) {
   const std::string subject = to_text(Member{policy_.name});
+  // A kill between the two leaves a promotion both as an intent and as an attempt: counted once.
+  std::vector<MonoTime> intended = std::exchange(promotions_, {});
   for (const auto& [id, story] : incidents.stories()) {
     if (story->subject != subject) continue;
     const bool open = story->state == IncidentState::open;
@@ -66,6 +76,7 @@ void RouteKeeper::adopt_holds(const IncidentBook& incidents, MonoTime now) {
     for (const Attempt& attempt : story->attempts) {
       const MonoTime ended = std::min(attempt.at + attempt.took, now);  // clocks may be set back
       if (attempt.action.starts_with(promote)) {
+        std::erase_if(intended, [&](MonoTime at) { return is_within(attempt, at); });
         promotions_.push_back(std::min(attempt.at, now));
         doubt.reset();
         if (attempt.outcome != ActionOutcome::unknown) continue;
@@ -80,6 +91,7 @@ void RouteKeeper::adopt_holds(const IncidentBook& incidents, MonoTime now) {
     }
     if (doubt && !unsettled_) unsettled_ = doubt;
   }
+  promotions_.insert(promotions_.end(), intended.begin(), intended.end());
   std::sort(promotions_.begin(), promotions_.end());
 }
 

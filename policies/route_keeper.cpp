@@ -38,9 +38,11 @@ void RouteKeeper::reload(RoutePolicy policy) {
 }
 
 void RouteKeeper::restore(const PromotionMemory& memory, MonoTime now) {
+  // A kill between two steps of one promotion leaves an intent of each.
+  const bool is_same = unsettled_ && unsettled_->to == memory.to;
+  if (!is_same) promotions_.push_back(std::min(memory.at, now));
   unsettled_ = memory;
   unsettled_->at = now;  // what was asked of the server may be carried out until then
-  promotions_.push_back(now);
 }
 
 bool RouteKeeper::is_candidate(const ProbeName& name) const {

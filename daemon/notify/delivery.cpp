@@ -189,7 +189,8 @@ void Delivery::on_told(Items::iterator item, const OutboxEntry& sent, const Deli
   if (entry != before) put(item->second);  // a refresh writes nothing
 }
 
-void Delivery::on_refused(Items::iterator item, const OutboxEntry& sent, const Delivered&) {
+void Delivery::on_refused(Items::iterator item, const OutboxEntry& sent,
+                          const Delivered& delivered) {
   backoff_.reset();
   OutboxEntry& entry = item->second.entry;
   if (sent.state == AlertState::resolved && entry.state == AlertState::resolved) {
@@ -197,6 +198,8 @@ void Delivery::on_refused(Items::iterator item, const OutboxEntry& sent, const D
     return erase(item);
   }
   entry.told_content = content_of(sent, sender_->detail());
+  // An acknowledge that is refused counts as told, or it would be sent again at once, without end.
+  if (entry.told == Told::firing) entry.told = delivered.told;
   item->second.told_at = mono_now();
   schedule(item->second);
   put(item->second);

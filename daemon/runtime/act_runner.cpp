@@ -54,11 +54,12 @@ asio::awaitable<void> ActRunner::async_promote(PromoteServer order) {
   } catch (const std::exception& e) {
     report.message = e.what();
   }
-  intents->end(report.outcome, report.message);
   ActionFinished done = finished(id, route, report.outcome, report.message);
   done.timeline = report.timeline;
   done.promotion_lsn = report.promotion_lsn;
+  // The incident first: a kill between the two leaves the promotion in doubt, never forgotten.
   tools_.give(std::move(done));
+  intents->end(report.outcome, report.message);
 }
 
 asio::awaitable<void> ActRunner::async_hook(RunHook order) {

@@ -213,7 +213,7 @@ struct PromotionMemory {
   RouteName route;
   ProbeName from, to;
   std::uint32_t timeline = 0;  ///< before it
-  MonoTime at{};
+  MonoTime at{};               ///< when it was about to be asked for
   friend bool operator==(const PromotionMemory&, const PromotionMemory&) = default;
 };
 

@@ -105,10 +105,7 @@ void Agent::start() {
   give(PolicyLoaded{setup_.policy});
   if (life_ == 1 || !engine_) return;
   MemoryRestored memory = journal_.restored();
-  for (auto& [id, intent] : intents_) {
-    memory.promotions.push_back(intent);
-    memory.promotions.back().at = local();
-  }
+  for (const auto& [id, intent] : intents_) memory.promotions.push_back(intent);
   intents_.clear();  // looked at: unknown
   give(memory);
 }

@@ -98,6 +98,26 @@ TEST_CASE("PagerDuty: one that was acknowledged before it could be told is told 
   CHECK(world.status("n").queued == 0);
 }
 
+TEST_CASE("PagerDuty: an acknowledge that is refused is not sent again, and the end still is") {
+  asio::io_context loop{1};
+  std::vector<std::string> breaches;
+  Receiver there(loop, pagerduty_rules(breaches, routing_key));
+  there.first = {{202, "{}", {}}, {400, "no such event", {}}};
+  Outbox outbox;
+  World world(loop, outbox, only(pagerduty_at(there)));
+  Alert alert = alert_for("n");
+  alert.annotations.emplace_back(std::string(acknowledged_annotation), "by uid 1000");
+  world.notifiers->send(alert);
+  world.run_until("the refusal", [&] { return world.status("n").failed == 1; });
+  world.run_for(500ms);
+  CHECK(there.received.size() == 2);
+  CHECK(world.warnings.size() == 1);
+  world.notifiers->send(resolved(alert));
+  world.run_until("its end", [&] { return outbox.size() == 0; });
+  CHECK(all_of(there, "/event_action") ==
+        std::vector<std::string>{"trigger", "acknowledge", "resolve"});
+}
+
 TEST_CASE("an overloaded receiver is left alone for as long as it asks") {
   asio::io_context loop{1};
   std::vector<std::string> breaches;

@@ -15,6 +15,8 @@ namespace {
 namespace http = boost::beast::http;
 using boost::beast::string_view;
 
+constexpr std::size_t last_chunk_size = std::string_view("0\r\n\r\n").size();
+
 }  // namespace
 
 /// Beast calls back for each part; only what the reader keeps is kept.
@@ -97,6 +99,12 @@ HttpResponseReader::Progress HttpResponseReader::feed(std::string_view bytes) {
   if (!pending_.empty()) {
     joined = std::move(pending_);
     joined.append(bytes);
+    // Of a last chunk that it has begun to read Beast demands the whole line and the empty one.
+    const bool in_chunks = parser_->is_header_done() && parser_->chunked();
+    if (in_chunks && joined.size() < last_chunk_size) {
+      pending_ = std::move(joined);
+      return Progress::need_more;
+    }
     bytes = joined;
   }
   std::size_t used = 0;

@@ -42,6 +42,19 @@ TEST_CASE("an answer comes out the same in one piece and byte by byte") {
   }
 }
 
+TEST_CASE("an empty body in chunks comes in any pieces, and one that stops short is noticed") {
+  const std::string bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+    CAPTURE(piece);
+    HttpResponseReader whole(with_body), cut(with_body);
+    CHECK(feed_all(whole, bytes, piece) == Progress::complete);
+    CHECK(whole.body().empty());
+    CHECK(feed_all(cut, std::string_view(bytes).substr(0, bytes.size() - 1), piece) ==
+          Progress::bad);
+    CHECK(cut.error() == "closed in mid-answer");
+  }
+}
+
 TEST_CASE("HTTP/1.0, a body that ends with the connection, and one that has no length") {
   HttpResponseReader body(with_body);
   CHECK(feed_all(body, "HTTP/1.0 200 OK\r\n\r\nall of it", 7) == Progress::complete);

@@ -1,5 +1,7 @@
 // How a ladder goes on after a reload and after a restart. A run by a policy that has changed
 // stops; a step that was under way when the daemon died may have happened and is not done again.
+#include <algorithm>
+
 #include "policies/recovery_ladder.hpp"
 
 namespace pointsman {
@@ -54,16 +56,23 @@ void LadderKeeper::begin_policy(const LadderContext& context) {
   record(context, last_end_);
 }
 
+/// Clocks may have been set back meanwhile: nothing was done later than now, and no hold is longer
+/// than it would be if it began now.
 void LadderKeeper::restore(const LadderContext& context, const LadderMemory& memory) {
   const LadderPhase phase = phase_of(memory.phase).value_or(LadderPhase::idle);
   runs_ = memory.runs;
+  for (MonoTime& run : runs_) run = std::min(run, context.now);
   forget_old_runs(context.now);
   cooldown_until_ = memory.cooldown_until;
+  if (cooldown_until_) {
+    const Duration longest = std::max(policy_.cooldown, shortest_cooldown);
+    cooldown_until_ = std::min(*cooldown_until_, context.now + longest);
+  }
   incident_ = memory.incident;
   step_ = memory.step;
   attempt_ = memory.attempt;
   phase_ = phase;
-  since_ = memory.phase_since;
+  since_ = std::min(memory.phase_since, context.now);
   if (!running()) {
     const bool held = phase == LadderPhase::exhausted || phase == LadderPhase::cooldown;
     phase_ = held && cooldown_until_ ? phase : LadderPhase::idle;
@@ -81,11 +90,11 @@ void LadderKeeper::restore(const LadderContext& context, const LadderMemory& mem
     return;
   }
   fired_ = true;
-  resume(context, memory);
+  resume(context);
 }
 
 /// Goes on where the daemon left off. A step that was under way may have happened.
-void LadderKeeper::resume(const LadderContext& context, const LadderMemory& memory) {
+void LadderKeeper::resume(const LadderContext& context) {
   if (step_ < steps()) last_words_ = describe(step());
   switch (phase_) {
     case LadderPhase::step:
@@ -103,16 +112,16 @@ void LadderKeeper::resume(const LadderContext& context, const LadderMemory& memo
       begin_verifying(context, "verifies anew after a start");
       break;
     case LadderPhase::waiting:
-      until_ = memory.phase_since + step().hold.value_or(Duration::zero());
+      until_ = since_ + step().hold.value_or(Duration::zero());
       break;
     case LadderPhase::approval:
       action_ = ActionId{++context.last_action_id};
-      until_ = memory.phase_since + step().hold.value_or(approval_expiry);
+      until_ = since_ + step().hold.value_or(approval_expiry);
       ask_approval(context);
       record(context, "asks anew after a start: " + step_words());
       break;
     default:
-      until_ = memory.phase_since + policy_.retry_after;
+      until_ = since_ + policy_.retry_after;
       if (step_ > 0) last_words_ = describe(policy_.steps[static_cast<std::size_t>(step_ - 1)]);
       break;
   }

@@ -114,3 +114,29 @@ TEST_CASE("ladder: killed while it waits for the next step, and when it is exhau
   CHECK(w.steps.size() == 4);
   CHECK(w.incident()->told.size() == 1);
 }
+
+TEST_CASE("ladder: a clock set back an hour while the daemon was down holds nothing for longer") {
+  LadderWorld w;
+  w.trigger();
+  w.finish(ActionOutcome::failed);
+  auto set_back = [&w] {
+    LadderMemory& memory = w.memories.at(LadderName("database"));
+    memory.phase_since += 1h;
+    if (memory.cooldown_until) *memory.cooldown_until += 1h;
+    for (MonoTime& run : memory.runs) run += 1h;
+    w.restart();
+    w.see(State::unhealthy);
+  };
+  set_back();
+  CHECK(w.phase() == "retry_wait");
+  w.pass(30s);
+  REQUIRE(w.steps.size() == 2);
+  w.finish(ActionOutcome::failed);
+  w.pass(30s);
+  w.finish(ActionOutcome::failed);
+  REQUIRE(w.phase() == "exhausted");
+  set_back();
+  CHECK(w.phase() == "exhausted");
+  w.pass(10min);
+  CHECK(w.steps.size() == 4);
+}

@@ -128,6 +128,7 @@ class LadderKeeper {
   void end_run(const LadderContext& context, const std::string& how);
   void call_for_human(const LadderContext& context, const std::string& asked);
   void begin_policy(const LadderContext& context);
+  void find_incident(const LadderContext& context);
   void resume(const LadderContext& context);
   void start_cooldown(MonoTime now);
   void forget_old_runs(MonoTime now);

@@ -80,6 +80,7 @@ void LadderKeeper::restore(const LadderContext& context, const LadderMemory& mem
     escalated_ = phase_ == LadderPhase::exhausted;
     return;
   }
+  find_incident(context);
   const bool same = memory.fingerprint.empty() || memory.fingerprint == policy_.fingerprint;
   const int last = phase == LadderPhase::retry_wait ? steps() : steps() - 1;
   if (!same || step_ < 0 || step_ > last) {
@@ -91,6 +92,20 @@ void LadderKeeper::restore(const LadderContext& context, const LadderMemory& mem
   }
   fired_ = true;
   resume(context);
+}
+
+/// A kill between the two, or a journal that was lost, leaves a run whose incident nobody knows: it
+/// gets one, or no human would hear of its end.
+void LadderKeeper::find_incident(const LadderContext& context) {
+  if (context.incidents.find(incident_)) return;
+  LadderSubject subject;
+  subject.state = policy_.when.state;
+  subject.why = "ladder " + policy_.name.text +
+                " was under way when the daemon ended, and what it had noted is lost";
+  if (const auto open = context.incidents.find_open(to_text(policy_.when.subject))) {
+    subject.incident = open->id;
+  }
+  follow_incident(context, subject);
 }
 
 /// Goes on where the daemon left off. A step that was under way may have happened.

@@ -380,6 +380,11 @@ MemoryRestored restored_of(const JournalMemory& memory, Clocks now, std::size_t 
   if (!incidents.empty()) {
     restored.last_incident = static_cast<std::uint64_t>(incidents.back()->id);
   }
+  // Where incidents were lost and ladders were not, their numbers are not given again.
+  for (const LadderMemory& ladder : restored.ladders) {
+    restored.last_incident =
+        std::max(restored.last_incident, static_cast<std::uint64_t>(ladder.incident));
+  }
   auto closed =
       static_cast<std::size_t>(std::count_if(incidents.begin(), incidents.end(), [](const auto& i) {
         return i->state == IncidentState::closed;

@@ -22,29 +22,16 @@
 #include <string>
 #include <vector>
 
-#include "daemon/journal/rows.hpp"
+#include "daemon/journal/entry.hpp"
 
 namespace pointsman {
-
-/// What one file holds.
-struct RuntimeEntry {
-  std::filesystem::path file;
-  std::string raw;  ///< to see whether it was written again since
-  std::optional<Intent> intent;
-  std::optional<OutcomeRow> outcome;
-  std::vector<MemoryRow> memories;
-  std::optional<KeptRow> kept;
-};
-
-/// Fills the rest from `raw`, which may be anybody's. False: it is not ours. Pure.
-bool read_entry(RuntimeEntry& entry);
 
 class RuntimeFolder : public std::enable_shared_from_this<RuntimeFolder> {
  public:
   static constexpr std::size_t max_jobs = 200;
   static constexpr std::size_t max_files = 1000;
   static constexpr std::size_t max_stories = 500;
-  static constexpr std::size_t max_bytes = 4 << 20;
+  static constexpr std::size_t max_bytes = max_entry_bytes;
 
   explicit RuntimeFolder(std::filesystem::path runtime_dir) : folder_(runtime_dir / "intents") {}
 

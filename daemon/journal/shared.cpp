@@ -33,7 +33,8 @@ Journal::Shared::Shared(asio::any_io_executor loop, const JournalPaths& journal_
       runtime(std::make_shared<RuntimeFolder>(journal_paths.runtime_dir)),
       recorder(first_history_key(), history_shift()),
       executor(std::move(loop)),
-      store(journal_paths.state_dir / "journal.db") {}
+      store(journal_paths.state_dir / "journal.db"),
+      standing_copy(journal_paths.state_dir) {}
 
 void Journal::Shared::push(RecordRow row, Duration patience) {
   const std::lock_guard lock(mutex);

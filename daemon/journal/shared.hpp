@@ -22,6 +22,7 @@
 
 #include "daemon/journal/rows.hpp"
 #include "daemon/journal/runtime_folder.hpp"
+#include "daemon/journal/standing_copy.hpp"
 #include "daemon/journal/store.hpp"
 #include "daemon/journal/thinning.hpp"
 #include "policies/simulation/recorder.hpp"
@@ -75,6 +76,9 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   void run();
   void open_store();
   bool open_again();
+  /// What a start finds of what stood where journal.db does not tell; true: there was some.
+  bool read_standing_copy(JournalMemory& memory, std::vector<MemoryRow>& routes);
+  void write_standing_copy();
   void flush();
   void retain();
   void check_whole_file();
@@ -141,6 +145,8 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
 
   // The journal's thread alone:
   Store store;
+  StandingCopy standing_copy;
+  bool copy_is_old = true;
   Duration retry_wait = retry_first;
   MonoTime retention_due{};
   bool rewrite_known = false;  ///< the file was opened anew: it may be another one

@@ -55,6 +55,8 @@ class Store {
   StoreStatus open(WallTime now, std::vector<std::string>& notices);
   void close();
   bool is_open() const { return statements_ != nullptr; }
+  /// The last open() began a new file.
+  bool is_new() const { return is_new_; }
   /// False when the file at our path is no longer the one that we have open.
   bool is_in_place() const;
 
@@ -102,6 +104,7 @@ class Store {
   Database database_;
   std::unique_ptr<Statements> statements_;
   bool durable_ = false;
+  bool is_new_ = false;
   int moves_ = 0;
   std::uint64_t skipped_ = 0;
   std::uint64_t highest_intent_ = 0;

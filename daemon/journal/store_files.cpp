@@ -68,6 +68,7 @@ StoreFailure Store::file_failure(const std::string& what, const std::string& rea
 
 StoreStatus Store::open(WallTime now, std::vector<std::string>& notices) {
   close();
+  is_new_ = false;
   std::error_code ec;
   fs::create_directories(file_.parent_path(), ec);  // its failure shows in the next step
   struct stat status {};
@@ -108,6 +109,7 @@ StoreStatus Store::create() {
   if (!sync_folder(file_.parent_path())) {
     return file_failure("its folder cannot be synced", std::strerror(errno));
   }
+  is_new_ = true;
   return {};
 }
 

@@ -36,12 +36,14 @@ void Journal::Shared::run() {
     lock.unlock();
     flush();
     retain();
+    write_standing_copy();
     lock.lock();
     busy_since.reset();
   }
   busy_since = mono_now();
   lock.unlock();
   flush();
+  write_standing_copy();
   store.close();
   lock.lock();
   ended = true;
@@ -75,7 +77,10 @@ void Journal::Shared::open_store() {
     } else {
       found = {};
       routes.clear();
+      read_standing_copy(found, routes);
     }
+  } else if (store.is_new()) {
+    rewrite_known = read_standing_copy(found, routes);
   }
   std::reverse(found.unfinished.begin(), found.unfinished.end());
   tell(notices);
@@ -93,15 +98,44 @@ void Journal::Shared::open_store() {
   for (const auto& line : notices) note_locked(line, group_wait);
   told.writable = !trouble;
   told.error = trouble ? trouble->text : "";
+  if (rewrite_known) {
+    for (const auto& row : known_memories) memories.emplace(row.memory.route, row);
+  }
   if (trouble) {
     ++told.errors_total;
     unwritable_since = now;
     flush_at = retry_at = mono_now() + retry_wait;
-  } else if (runtime->may_hold()) {
+  } else if (runtime->may_hold() || rewrite_known) {
     wake_by(mono_now());
   }
   opened = true;
   changed.notify_all();
+}
+
+bool Journal::Shared::read_standing_copy(JournalMemory& into, std::vector<MemoryRow>& routes) {
+  using Found = StandingCopy::Found;
+  const Found found = standing_copy.read(routes, into.kept);
+  if (found == Found::nothing) return false;
+  const std::string what = "what stood (pause, drain, flags, ladders, where routes led) is ";
+  tell({found == Found::rows ? what + "known from standing.json"
+                             : what + "forgotten: standing.json cannot be read either"});
+  return found == Found::rows;
+}
+
+/// Once SQLite has it, and no act has to wait for it.
+void Journal::Shared::write_standing_copy() {
+  if (!copy_is_old) return;
+  std::vector<KeptRow> standing;
+  std::vector<MemoryRow> routes;
+  {
+    const std::lock_guard lock(mutex);
+    if (!told.writable || !acts.empty()) return;
+    routes = known_memories;
+    for (const auto& [key, row] : known_kept) {
+      if (StandingCopy::has_place_for(row)) standing.push_back(row);
+    }
+  }
+  copy_is_old = !standing_copy.write(routes, standing);
 }
 
 bool Journal::Shared::stop_or_act_waits() {
@@ -269,6 +303,8 @@ void Journal::Shared::succeeded(const Batch& batch, std::size_t told_already) {
     // What came in meanwhile is newer.
     if (kept.count({row.kind, row.name}) == 0) remember_kept_locked(row);
   }
+  copy_is_old = copy_is_old || !batch.memories.empty() ||
+                std::any_of(batch.kept.begin(), batch.kept.end(), StandingCopy::has_place_for);
   in_flight = 0;
   retry_wait = retry_first;
   told.writable = true;

@@ -741,6 +741,62 @@ TEST_CASE("a damaged journal does not keep the daemon from starting") {
   CHECK(files_named(state.path, "damaged").size() == 1);
 }
 
+TEST_CASE("what stands outlives a journal that is damaged, deleted or of a newer version") {
+  TestFolder state, runtime;
+  {
+    Daemon daemon(state.path, runtime.path);
+    daemon.journal->record(memory_of(6, 2), wall_now());
+    daemon.journal->record(keeping(flag_of("caching_off")), wall_now());
+    daemon.journal->record(keeping(flag_of("other")), wall_now());
+    daemon.journal->record(keeping(AutomationSet{true, "upgrade", "uid 0", {}}), wall_now());
+    daemon.journal->record(keeping(DrainSet{true, "kernel", "uid 0"}), wall_now());
+    daemon.journal->incident(incident_of(7, IncidentState::open), wall_now());
+    daemon.run_for(50ms);
+    daemon.journal->record(keeping(FlagCleared{FlagName("other")}), wall_now());
+  }
+  const auto stands = [&] {
+    Daemon daemon(state.path, runtime.path);
+    const MemoryRestored back = daemon.restored();
+    REQUIRE(back.routes.size() == 1);
+    CHECK(back.routes[0].timeline == 6);
+    REQUIRE(back.flags.size() == 1);
+    CHECK(back.flags[0].flag.text == "caching_off");
+    REQUIRE(back.automation);
+    CHECK(back.automation->paused);
+    CHECK(back.automation->reason == "upgrade");
+    REQUIRE(back.drain);
+    CHECK(back.drain->reason == "kernel");
+    daemon.run_for(50ms);
+    return daemon.notices;
+  };
+  CHECK(stands().empty());
+  write_file(state.path / "journal.db", "garbage");
+  for (const char* suffix : {"-wal", "-shm"})
+    fs::remove(state.path / (std::string("journal.db") + suffix));
+  const auto notices = stands();
+  REQUIRE(notices.size() == 2);
+  CHECK_THAT(notices[0] + notices[1], Catch::Contains("known from standing.json"));
+  CHECK(stands().empty());  // the new journal has it
+  for (const auto& file : files_named(state.path, "journal.db")) fs::remove(file);
+  CHECK(stands().size() == 1);
+  {
+    Database database;
+    REQUIRE_FALSE(database.open(state.path / "journal.db", OpenMode::read_write));
+    REQUIRE_FALSE(database.execute("PRAGMA user_version=99"));
+  }
+  CHECK(stands().size() == 2);
+
+  // Garbage in both: nothing is known, and that is no reason not to start.
+  write_file(state.path / "journal.db", "garbage");
+  write_file(state.path / "standing.json", "{\"routes\":[{}],\"standing\":[]}");
+  Daemon daemon(state.path, runtime.path);
+  CHECK(daemon.journal->health().writable);
+  CHECK_FALSE(daemon.restored().automation);
+  daemon.run_for(20ms);
+  REQUIRE(daemon.notices.size() == 2);
+  CHECK_THAT(daemon.notices[0], Catch::Contains("is forgotten"));
+}
+
 TEST_CASE("a journal of a newer pointsman stays as it is; acts go to the runtime folder") {
   TestFolder state, runtime;
   { Daemon daemon(state.path, runtime.path); }

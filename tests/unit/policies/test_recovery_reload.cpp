@@ -140,3 +140,22 @@ TEST_CASE("ladder: a clock set back an hour while the daemon was down holds noth
   w.pass(10min);
   CHECK(w.steps.size() == 4);
 }
+
+TEST_CASE("ladder: its incident was lost: it gets another, and the human is still called") {
+  LadderWorld w;
+  w.trigger();
+  w.book = IncidentBook{};
+  w.restart();
+  w.see(State::unhealthy);
+  CHECK(w.steps.size() == 1);
+  w.pass(30s);
+  for (int i = 0; i < 2; ++i) {
+    w.pass(30s);
+    w.finish(ActionOutcome::failed);
+  }
+  w.pass(30s);
+  REQUIRE(w.phase() == "exhausted");
+  REQUIRE(w.incident());
+  CHECK(w.incident()->subject == "database");
+  CHECK(w.incident()->told.size() == 1);
+}

@@ -58,6 +58,9 @@ class Run {
     const auto* record = effect ? std::get_if<Record>(effect) : nullptr;
     const auto* memory = record ? std::get_if<RouteMemory>(&record->memory) : nullptr;
     if (memory) newest_ = std::max(newest_, memory->timeline);
+    const auto* event = std::get_if<Event>(&entry.what);
+    const auto* finished = event ? std::get_if<ActionFinished>(event) : nullptr;
+    if (finished) newest_ = std::max(newest_, finished->timeline.value_or(0));
   }
 
   /// False: a rule was broken.
@@ -198,7 +201,7 @@ class Run {
   World world_;
   Checkers checkers_;
   Tally tally_;
-  std::uint32_t newest_ = 0;          ///< timeline that a route has led to
+  std::uint32_t newest_ = 0;  ///< timeline that a route has led to, or that a promotion began
   std::vector<MonoTime> promotions_;  ///< that were asked for
   std::set<std::pair<Duration, int>> waits_;
   std::optional<Violation> unserved_;

@@ -16,6 +16,14 @@ const RouteName writes{"writes"};
 constexpr Duration slice = 500ms;
 /// The world's late acts come so long after their deadline at most.
 constexpr Duration late_acts = 10s;
+/// The deadline of a hook, and of a planned change beside its promotion.
+constexpr Duration longest_hook = 30s;
+
+bool changes_servers(const Effect& effect) {
+  return std::holds_alternative<PromoteServer>(effect) ||
+         std::holds_alternative<SwitchOver>(effect) || std::holds_alternative<RunHook>(effect) ||
+         std::holds_alternative<DemoteServer>(effect);
+}
 
 class Run {
  public:
@@ -29,7 +37,7 @@ class Run {
     const Duration faults = case_.plan.empty() ? 10s : case_.plan.back().at + 5s;
     if (!pass(faults)) return result();
     heal();
-    if (!promotions_end()) return result();
+    if (!acts_end()) return result();
     heal_servers();
     if (!pass(time_to_heal(case_.recipe))) return result();
     if (!served("though nothing has failed for " + std::to_string(time_to_heal(case_.recipe) / 1s) +
@@ -55,6 +63,7 @@ class Run {
     }
     const auto* effect = std::get_if<Effect>(&entry.what);
     if (effect && std::holds_alternative<PromoteServer>(*effect)) promotions_.push_back(entry.at);
+    if (effect && changes_servers(*effect)) asked_ = entry.at;
     const auto* record = effect ? std::get_if<Record>(effect) : nullptr;
     const auto* memory = record ? std::get_if<RouteMemory>(&record->memory) : nullptr;
     if (memory) newest_ = std::max(newest_, memory->timeline);
@@ -73,14 +82,14 @@ class Run {
     return true;
   }
 
-  /// A promotion that was asked for may still come: only then can whoever mends the servers. Ends,
-  /// since an agent may promote only so often.
-  bool promotions_end() {
-    const Duration longest = std::chrono::seconds{case_.recipe.promote_timeout} + late_acts;
-    MonoTime end = world_.now() + longest;
+  /// What was asked of the servers (to fence, to promote, ...) may still come: only then can
+  /// whoever mends them. Ends, since an agent may promote only so often.
+  bool acts_end() {
+    const Duration longest = longest_hook + std::chrono::seconds{case_.recipe.promote_timeout};
+    MonoTime end = world_.now() + std::chrono::seconds{case_.recipe.promote_timeout} + late_acts;
     while (world_.now() < end) {
       if (!pass(end - world_.now())) return false;
-      if (!promotions_.empty()) end = std::max(end, promotions_.back() + longest);
+      if (asked_) end = std::max(end, *asked_ + longest + late_acts);
     }
     return true;
   }
@@ -203,6 +212,7 @@ class Run {
   Tally tally_;
   std::uint32_t newest_ = 0;  ///< timeline that a route has led to, or that a promotion began
   std::vector<MonoTime> promotions_;  ///< that were asked for
+  std::optional<MonoTime> asked_;     ///< when the servers were last asked to change
   std::set<std::pair<Duration, int>> waits_;
   std::optional<Violation> unserved_;
 };

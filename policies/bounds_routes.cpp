@@ -62,7 +62,8 @@ Watched watched_of(const ProbeName& name, const BoundsInput& input) {
 //   frozen    down, silent                  accepts and says nothing, and the standbys hear nothing
 //   lost      noticed, silent + S/2 + 1 s   no answer at all: from the first failed sample on, the
 //             (or down, if later), + F      standbys have to be silent for half their
-//                                           wal_receiver_timeout (S) and a second more
+//                                           wal_receiver_timeout (S) and a second more; where
+//                                           pg_monitor is missing, for all of S
 //
 // and then, one after another,
 //

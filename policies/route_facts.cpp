@@ -199,7 +199,7 @@ bool RouteKeeper::is_receiving(const Sample& sample, const ProbeName& name) cons
 }
 
 StandbysFact RouteKeeper::standbys_fact(const RouteContext& context) {
-  bool answered_any = false, silent = false;
+  bool answered_any = false, silent = false, silence_unseen = false;
   Duration longest{};
   for (const ProbeName& name : policy_.candidates) {
     const Sample* sample = fresh_evidence(context, name);
@@ -215,6 +215,9 @@ StandbysFact RouteKeeper::standbys_fact(const RouteContext& context) {
       return StandbysFact::receiving;
     }
     silent = true;
+    // Without pg_monitor only its position tells, which an idle primary does not move: until the
+    // receiver gives up nothing proves that it hears nothing.
+    silence_unseen = silence_unseen || !silence_of(sample->finding);
   }
   if (!answered_any) {
     quiet_since_.reset();
@@ -222,7 +225,9 @@ StandbysFact RouteKeeper::standbys_fact(const RouteContext& context) {
   }
   if (!quiet_since_) quiet_since_ = trouble_since_.value_or(context.now);
   const bool long_ago = context.now - *quiet_since_ > longest / 2 + std::chrono::seconds{1};
-  if (silent) return long_ago ? StandbysFact::silent_long : StandbysFact::silent;
+  if (silent) {
+    return long_ago && !silence_unseen ? StandbysFact::silent_long : StandbysFact::silent;
+  }
   return long_ago ? StandbysFact::not_receiving_long : StandbysFact::not_receiving;
 }
 

@@ -128,8 +128,8 @@ class RouteJudge {
       say(LiveLevel::warning, fmt::format("{} receives nothing from its primary now", name.text));
     } else if (!facts.receiver_silent) {
       say(LiveLevel::warning,
-          fmt::format("when {} last heard from its primary cannot be seen: GRANT pg_monitor TO its "
-                      "role",
+          fmt::format("when {} last heard from its primary cannot be seen, so that a lost host is "
+                      "found later: GRANT pg_monitor TO its role",
                       name.text));
     }
     if (!facts.wal_receiver_timeout) return;
@@ -140,11 +140,12 @@ class RouteJudge {
                       "is never found; set it to 5s",
                       name.text));
     } else {
+      const bool is_seen = facts.receiver_silent.has_value();
       say(LiveLevel::ok,
           fmt::format("{} has wal_receiver_timeout = {}: a lost host is found {} after the first "
                       "failed sample",
                       name.text, print_duration(timeout),
-                      print_duration(timeout / 2 + std::chrono::seconds{1})));
+                      print_duration(is_seen ? timeout / 2 + std::chrono::seconds{1} : timeout)));
     }
   }
 

@@ -80,7 +80,7 @@ std::string drive_notes(const RoutePolicy& route, const Config& config, const st
   if (!is_redis(route)) {
     text += indent +
             "host lost: half the standbys' wal_receiver_timeout + 1 s: 31 s at PostgreSQL's "
-            "default of 60 s, 3.5 s at 5 s\n" +
+            "default of 60 s, 3.5 s at 5 s; without pg_monitor all of it\n" +
             indent +
             "worst: a promotion waits for the standby's wal_retrieve_retry_interval, 5 s by "
             "default: set it to 500ms\n";

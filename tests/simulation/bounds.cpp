@@ -36,6 +36,8 @@ Duration worst_time(const Case& one, int agent) {
     const bool tuned = one.recipe.redis == 0 &&
                        std::chrono::seconds{one.recipe.receiver_timeout} == tuned_receiver_timeout;
     promoted = tuned ? drive->lost_tuned.worst : drive->lost.worst;
+    // Without pg_monitor the receivers have to give up.
+    if (one.recipe.monitor == 0) promoted += std::chrono::seconds{one.recipe.receiver_timeout} / 2;
   }
   if (agent == 0 && one.last != Last::follow) return promoted + on_top;
   // It has to see that the old one fails, and then the new one, whichever comes later.

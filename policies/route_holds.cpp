@@ -64,7 +64,7 @@ void RouteKeeper::restore(const RouteMemory& memory, MonoTime now) {
 
 /// The limit of promotions an hour, the hold-down, and a promotion that may still happen: one that
 /// nothing was done after is in doubt until its server is seen.
-void RouteKeeper::adopt_holds(const IncidentBook& incidents, MonoTime now) {
+void RouteKeeper::adopt_holds(IncidentBook& incidents, MonoTime now) {
   const std::string subject = to_text(Member{policy_.name});
   // A kill between the two leaves a promotion both as an intent and as an attempt: counted once.
   std::vector<MonoTime> intended = std::exchange(promotions_, {});
@@ -92,6 +92,13 @@ void RouteKeeper::adopt_holds(const IncidentBook& incidents, MonoTime now) {
     if (doubt && !unsettled_) unsettled_ = doubt;
   }
   promotions_.insert(promotions_.end(), intended.begin(), intended.end());
+  // The intent is over once it was read: from here on the incident tells, also to the next start.
+  if (unsettled_ && !intended.empty()) {
+    incidents.attempt(
+        incident_,
+        Attempt{intended.back(), std::string(promote) + unsettled_->to.text, now - intended.back(),
+                ActionOutcome::unknown, "the daemon ended while it was under way"});
+  }
   std::sort(promotions_.begin(), promotions_.end());
 }
 

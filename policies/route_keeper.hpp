@@ -63,7 +63,7 @@ class RouteKeeper {
   /// After a restart: the incident of this route that was open, or whose old primary is awaited.
   void adopt_incident(const IncidentBook& incidents);
   /// After a restart: what the acts of this route's incidents still hold.
-  void adopt_holds(const IncidentBook& incidents, MonoTime now);
+  void adopt_holds(IncidentBook& incidents, MonoTime now);
 
   void take_sample(const RouteContext& context, const ProbeName& probe);
   void take_session_end(const RouteContext& context, const ProbeName& probe, SessionEnd how);

@@ -76,6 +76,7 @@ struct StepDraft {
   StepPolicy policy;
   StepSpec spec;
   bool known = false;  ///< false: which kind it is could not be told, and that was said
+  bool timeout_given = false;
   std::optional<RefersTo> refers_to;
   MemberDraft target;  ///< where `refers_to` is set
 };

@@ -80,7 +80,7 @@ class LadderLinker {
 
   void link() {
     link_subject();
-    for (const auto& step : ladder_.steps) link_step(step);
+    for (auto& step : ladder_.steps) link_step(step);
     std::set<std::string> seen;
     for (const auto& name : ladder_.escalate) {
       if (!leads_somewhere(RefersTo::notifier, name, draft_)) continue;
@@ -151,7 +151,7 @@ class LadderLinker {
     }
   }
 
-  void link_step(const StepDraft& step) {
+  void link_step(StepDraft& step) {
     if (step.policy.kind == StepKind::drain || step.policy.name == "maintenance") {
       warn_of_all_hosts(step);
     }
@@ -159,7 +159,7 @@ class LadderLinker {
     if (*step.refers_to == RefersTo::route) link_route_step(step);
   }
 
-  void link_route_step(const StepDraft& step) {
+  void link_route_step(StepDraft& step) {
     const auto wrong = [&](const std::string& why) {
       reject(draft_.findings, *step.target.node, step.target.path, why);
     };
@@ -170,7 +170,27 @@ class LadderLinker {
     }
     if (step.policy.kind == StepKind::promote && !route.policy.promote) {
       wrong("has no `promote:`: it follows, and promotes nothing");
+    } else if (step.policy.kind == StepKind::promote) {
+      give_promotion_time(step, route);
     }
+  }
+
+  /// A step whose time is over counts as unknown, though the promotion may still end well.
+  void give_promotion_time(StepDraft& step, const RouteDraft& route) {
+    constexpr Duration to_switch = std::chrono::seconds{10};
+    Duration needed = route.policy.promote->timeout + to_switch;
+    std::string parts = fmt::format("promote.timeout of '{}' {}", redact_text(step.target.text),
+                                    yaml_duration(route.policy.promote->timeout));
+    if (const auto fence = route.hooks.find(HookKind::fence); fence != route.hooks.end()) {
+      needed += fence->second.timeout;
+      parts += fmt::format(", its fence {}", yaml_duration(fence->second.timeout));
+    }
+    if (!step.timeout_given) step.policy.timeout = std::max(step.policy.timeout, needed);
+    if (step.policy.timeout >= needed) return;
+    draft_.findings.error(step.at, step.path + ".timeout",
+                          fmt::format("{} is too short: {}, and {} to switch: write {} or more",
+                                      yaml_duration(step.policy.timeout), parts,
+                                      yaml_duration(to_switch), yaml_duration(needed)));
   }
 
   /// SPEC section 7: `maintenance` and drain take the host out of the balancer.
@@ -211,8 +231,8 @@ void warn_of_second(const LadderDraft& ladder, std::map<std::string, const Ladde
   if (is_new) return;
   draft.findings.warn(
       ladder.at, ladder.path,
-      fmt::format("'{}' sets off the ladder '{}' too: both may run at once, and one's step be "
-                  "taken for the other's success",
+      fmt::format("'{}' sets off the ladder '{}' too: they take turns, and what one heals the "
+                  "other never tries",
                   redact_text(subject), other->second->policy.name.text));
 }
 

@@ -69,10 +69,33 @@ void read_exhausted(MapReader& reader, LadderDraft& ladder) {
   MapReader map(reader.findings(), node, reader.path_of("exhausted"),
                 reader.key_position("exhausted"));
   (void)map.require("escalate", "who is told: `exhausted: {escalate: oncall}`");
-  for (const auto& [text, item] : map.list("escalate", "[oncall, slack]")) {
+  const auto names = map.list("escalate", "[oncall, slack]");
+  if (names.empty() && map.find("escalate")) {
+    map.error("escalate", "tells nobody: name a notifier, or leave `exhausted` out");
+  }
+  for (const auto& [text, item] : names) {
     ladder.escalate.push_back({.text = text, .node = item, .path = map.path_of("escalate")});
   }
   map.finish();
+}
+
+struct RunLimit {
+  std::string_view key;
+  std::optional<std::int64_t> most;
+  std::string_view each;
+  Duration span;
+};
+
+/// The cool-down alone keeps runs so far apart that the limit says nothing.
+void warn_of_unreached(MapReader& limits, const RunLimit& limit, const LadderPolicy& policy) {
+  if (!limit.most || policy.cooldown <= Duration::zero()) return;
+  const auto allowed = (limit.span + policy.cooldown - Duration{1}) / policy.cooldown;
+  if (*limit.most <= allowed) return;
+  limits.findings().warn(
+      limits.key_position(limit.key), limits.path_of(limit.key),
+      fmt::format("{} is never reached: with a cool-down of {} there are at "
+                  "most {} runs {}",
+                  *limit.most, yaml_duration(policy.cooldown), allowed, limit.each));
 }
 
 void read_limits(MapReader& reader, LadderPolicy& policy) {
@@ -90,6 +113,8 @@ void read_limits(MapReader& reader, LadderPolicy& policy) {
     limits.error("max_per_hour",
                  fmt::format("more than max_per_day ({}): it could never be reached", *day));
   }
+  warn_of_unreached(limits, {"max_per_hour", hour, "an hour", std::chrono::hours{1}}, policy);
+  warn_of_unreached(limits, {"max_per_day", day, "a day", std::chrono::hours{24}}, policy);
 }
 
 void read_ladder(const YamlEntry& entry, Draft& draft) {

@@ -177,6 +177,7 @@ void read_common(MapReader& reader, StepDraft& step) {
                  fmt::format("has no meaning beside `{}:`: leave it out", to_text(policy.kind)));
   } else if (timeout) {
     policy.timeout = *timeout;
+    step.timeout_given = true;
   }
   if (retries && !does_work(policy.kind)) {
     reader.error("retries",

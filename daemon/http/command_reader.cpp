@@ -218,7 +218,7 @@ Command read_flag(const CommandInput& input, bool set) {
   const std::string name = event.flag.text;
   if (!is_flag_name(name)) {
     return refused(400, fmt::format("'{}' can not be a flag's name: letters, digits, '_', '-' and "
-                                    "'.', at most 64, no '.' in front",
+                                    "'.', at most 63, no '.' in front",
                                     name));
   }
   if (!set && input.snapshot.flags.count(event.flag) == 0) {
@@ -326,7 +326,7 @@ bool is_flag_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-' || c == '.';
   };
-  return !name.empty() && name.size() <= 64 && name.front() != '.' &&
+  return !name.empty() && name.size() <= 63 && name.front() != '.' &&
          std::all_of(name.begin(), name.end(), fits);
 }
 

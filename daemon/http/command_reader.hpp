@@ -48,7 +48,7 @@ std::variant<NotifierName, CommandAnswer> read_notify_test(const boost::json::ob
 /// As the YAML writes it: 500ms 5s 2m 1h 30d; more than nothing, at most ten years.
 Result<Duration> read_duration(std::string_view text);
 
-/// Letters, digits, '_', '-' and '.', no '.' in front, at most 64: what a file may be called.
+/// Letters, digits, '_', '-' and '.', no '.' in front, at most 63: what a file may be called.
 bool is_flag_name(std::string_view name);
 
 }  // namespace pointsman

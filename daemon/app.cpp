@@ -75,7 +75,7 @@ class App {
   void start_engine(const JournalMemory& memory);
   void forget_stray_flags(const MemoryRestored& restored);
   void restore_outbox(const JournalMemory& memory);
-  void run_effect(const Effect& effect);
+  void run_effects(const std::vector<Effect>& effects);
   void operator()(const RunProbe& effect) { probes_.run(effect.probe); }
   void operator()(const ObserveRoute& effect) { routes_.observe(effect); }
   void operator()(const SwitchRoute& effect) { routes_.switch_route(effect); }
@@ -142,7 +142,7 @@ App::App(Config config, std::filesystem::path file)
       tasks_(context_.get_executor(),
              [](const std::string& error) { log_error("a task ended with an error: " + error); }),
       journal_(context_.get_executor(), {config_.state_dir, runtime_folder()}),
-      loop_(context_.get_executor(), [this](const Effect& effect) { run_effect(effect); }),
+      loop_(context_.get_executor(), [this](const auto& effects) { run_effects(effects); }),
       probes_(
           {context_.get_executor(), resolver_, tls_contexts_},
           [this](Sample sample) {
@@ -252,9 +252,13 @@ void App::start_engine(const JournalMemory& memory) {
   restore_outbox(memory);
 }
 
-void App::run_effect(const Effect& effect) {
-  journal_.ordered(mono_now(), effect);
-  std::visit([this](const auto& e) { (*this)(e); }, effect);
+void App::run_effects(const std::vector<Effect>& effects) {
+  // A ladder that has ended and the human that it called are on the disk together, or neither is.
+  const Journal::Together together(journal_);
+  for (const Effect& effect : effects) {
+    journal_.ordered(mono_now(), effect);
+    std::visit([this](const auto& e) { (*this)(e); }, effect);
+  }
 }
 
 void App::operator()(const WriteFlag& flag) {

@@ -127,6 +127,14 @@ std::uint64_t Journal::next_intent_id() {
   return shared_->next_id++;
 }
 
+Journal::Together::Together(Journal& journal) : journal_(journal) {
+  journal_.shared_->gather(true);
+}
+
+Journal::Together::~Together() {
+  journal_.shared_->gather(false);
+}
+
 void Journal::record(const Record& record, WallTime at) {
   EventRow row{at, std::string(to_text(record.kind)), record.subject, record.text, record.details};
   cut(row.text);

@@ -125,6 +125,19 @@ class Journal {
   void outcome(std::uint64_t intent_id, ActionOutcome outcome, std::string message, WallTime at);
   JournalHealth health() const;
 
+  /// What is said of one step of the engine is written in one transaction: while one of these
+  /// lives, on the loop's thread and for a moment only, the journal's thread takes nothing.
+  class Together {
+   public:
+    explicit Together(Journal& journal);
+    ~Together();
+    Together(const Together&) = delete;
+    Together& operator=(const Together&) = delete;
+
+   private:
+    Journal& journal_;
+  };
+
  private:
   struct Shared;
   std::shared_ptr<Shared> shared_;

@@ -66,6 +66,12 @@ void Journal::Shared::push_locked(RecordRow row, Duration patience) {
   wake_by(mono_now() + (records.size() >= prompt_records ? Duration{} : patience));
 }
 
+void Journal::Shared::gather(bool begins) {
+  const std::lock_guard lock(mutex);
+  gathering = begins;
+  if (!begins && flush_at <= mono_now()) wake.notify_one();
+}
+
 void Journal::Shared::push_act(ActRow act) {
   const std::lock_guard lock(mutex);
   acts.push_back(std::move(act));

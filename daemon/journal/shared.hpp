@@ -42,6 +42,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   static constexpr Duration retry_first = std::chrono::seconds{1};
   static constexpr Duration retry_longest = std::chrono::seconds{10};
   static constexpr Duration retention_every = std::chrono::hours{1};
+  static constexpr Duration gathering_longest = std::chrono::seconds{1};
   static constexpr Duration stalled_after = std::chrono::seconds{2};
   static constexpr std::size_t max_batch = 1000;       ///< records in one transaction
   static constexpr std::size_t prompt_records = 1000;  ///< that many are written without waiting
@@ -67,6 +68,8 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   std::shared_ptr<Waiter> push_intent(const Intent& intent);
   std::shared_ptr<Waiter> keep_in_runtime_folder(const Intent& intent);
   void intent_was_late();
+  /// The journal's thread takes nothing out of the queue until it is over.
+  void gather(bool begins);
   /// Is the runtime folder to be used too, because SQLite does not answer just now?
   bool needs_runtime_folder();
   JournalHealth health();
@@ -128,6 +131,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   std::map<RouteName, MemoryRow> memories;
   std::map<KeptKey, KeptRow> kept;
   std::deque<RecordRow> records;
+  bool gathering = false;
   std::size_t in_flight = 0;  ///< taken out, not yet written
   MonoTime flush_at = MonoTime::max();
   MonoTime retry_at{};                 ///< not before, while nothing can be written

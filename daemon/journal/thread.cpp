@@ -181,7 +181,8 @@ bool Journal::Shared::open_again() {
 }
 
 Batch Journal::Shared::take() {
-  const std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
+  wake.wait_for(lock, gathering_longest, [this] { return !gathering; });
   busy_since = mono_now();
   Batch batch;
   batch.acts.assign(std::make_move_iterator(acts.begin()), std::make_move_iterator(acts.end()));

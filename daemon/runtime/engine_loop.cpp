@@ -13,8 +13,8 @@ Duration wall_offset(MonoTime now) {
 
 }  // namespace
 
-EngineLoop::EngineLoop(asio::any_io_executor executor, RunEffect run_effect)
-    : run_effect_(std::move(run_effect)), timer_(std::move(executor)) {
+EngineLoop::EngineLoop(asio::any_io_executor executor, RunEffects run_effects)
+    : run_effects_(std::move(run_effects)), timer_(std::move(executor)) {
   const MonoTime now = mono_now();
   wake_at_ = MonoTime::max();
   last_tick_ = now;
@@ -41,7 +41,7 @@ void EngineLoop::take(const Event& event) {
   if (told_) told_(now, event);
   const Decision decision = engine_.step(now, event);
   arm(decision.wake_at);
-  for (const Effect& effect : decision.effects) run_effect_(effect);
+  if (!decision.effects.empty()) run_effects_(decision.effects);
 }
 
 /// What was sampled while we slept is not to be believed: the engine hears of it before it hears of

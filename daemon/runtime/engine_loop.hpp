@@ -15,9 +15,10 @@ namespace pointsman {
 
 class EngineLoop {
  public:
-  using RunEffect = std::function<void(const Effect&)>;
+  /// What one event led to, in its order.
+  using RunEffects = std::function<void(const std::vector<Effect>&)>;
 
-  EngineLoop(asio::any_io_executor executor, RunEffect run_effect);
+  EngineLoop(asio::any_io_executor executor, RunEffects run_effects);
 
   /// Takes `event` through the engine and runs what it asks for. May be called while an effect
   /// runs: the event then waits for its turn.
@@ -41,7 +42,7 @@ class EngineLoop {
   void arm(MonoTime at);
 
   Engine engine_;
-  RunEffect run_effect_;
+  RunEffects run_effects_;
   std::function<void(MonoTime)> tick_;
   std::function<void(MonoTime, const Event&)> told_;
   asio::steady_timer timer_;

@@ -461,6 +461,26 @@ TEST_CASE("an incident's opening and end, and what operators do, are on the disk
   CHECK(daemon.until([&] { return stands("automation") == 1; }, 300ms));
 }
 
+TEST_CASE("what one step of the engine says is written together") {
+  TestFolder state, runtime;
+  Daemon daemon(state.path, runtime.path);
+  daemon.journal->incident(incident_of(7, IncidentState::open), wall_now());
+  const std::string kept = "SELECT count(*) FROM kept WHERE kind='";
+  REQUIRE(daemon.until([&] { return number(daemon.file(), kept + "incident'") == 1; }));
+  Incident told = incident_of(7, IncidentState::open);
+  told.told.push_back({NotifierName("oncall"), ""});
+  {
+    const Journal::Together together(*daemon.journal);
+    daemon.journal->record(keeping(flag_of("caching_off")), wall_now());
+    daemon.run_for(100ms);
+    CHECK(number(daemon.file(), kept + "flag'") == 0);
+    daemon.journal->incident(told, wall_now());
+  }
+  REQUIRE(daemon.until([&] { return number(daemon.file(), kept + "flag'") == 1; }, 300ms));
+  CHECK_THAT(text(daemon.file(), "SELECT document FROM kept WHERE kind='incident'"),
+             Catch::Contains("oncall"));
+}
+
 TEST_CASE("what stands was changed while the disk was full: the next start knows it") {
   Mount disk;
   TestFolder runtime;

@@ -18,6 +18,14 @@ bool is_move(const Incident& story, const Attempt& attempt) {
          attempt.action.ends_with(" to " + story.new_target);
 }
 
+/// Of a server. The step of a ladder names the route, and the promotion that it led to has an
+/// attempt of its own.
+bool is_promotion(const RouteName& route, const Attempt& attempt) {
+  if (!attempt.action.starts_with(promote)) return false;
+  const std::string_view what = std::string_view(attempt.action).substr(promote.size());
+  return what != route.text && !what.starts_with(route.text + " (try ");
+}
+
 /// The times of two clocks meet only so nearly.
 constexpr Duration clocks_differ = std::chrono::seconds{1};
 
@@ -75,7 +83,7 @@ void RouteKeeper::adopt_holds(IncidentBook& incidents, MonoTime now) {
     bool moved = false;
     for (const Attempt& attempt : story->attempts) {
       const MonoTime ended = std::min(attempt.at + attempt.took, now);  // clocks may be set back
-      if (attempt.action.starts_with(promote)) {
+      if (is_promotion(policy_.name, attempt)) {
         std::erase_if(intended, [&](MonoTime at) { return is_within(attempt, at); });
         promotions_.push_back(std::min(attempt.at, now));
         doubt.reset();

@@ -60,10 +60,10 @@ Watched watched_of(const ProbeName& name, const BoundsInput& input) {
 //
 //   dead      down, dead                    refused, and no standby receives
 //   frozen    down, silent                  accepts and says nothing, and the standbys hear nothing
-//   lost      noticed, silent + S/2 + 1 s   no answer at all: from the first failed sample on, the
-//             (or down, if later), + F      standbys have to be silent for half their
-//                                           wal_receiver_timeout (S) and a second more; where
-//                                           pg_monitor is missing, for all of S
+//   lost      S/2 + 1 s (or noticed,        no answer at all, and the standbys have heard nothing
+//             silent, if later), + F (or    for half their wal_receiver_timeout (S) and a second
+//             down, if later)               more; without pg_monitor for all of S. Redis, and where
+//                                           receivers give up before that: from noticed on
 //
 // and then, one after another,
 //
@@ -85,7 +85,11 @@ DriveTiming drive_timing(const RoutePolicy& route, const BoundsInput& input,
   const Span act = fencing + (is_redis ? promoting_redis : promoting_postgres) + switching;
   const Span next{.best = Duration{0}, .typical = probe.fast / 2, .worst = probe.fast + wake_grain};
   const auto lost = [&](Duration receiver_timeout) {
-    const Span quiet = target.silent_noticed + (receiver_timeout / 2 + seconds{1}) + next;
+    const Duration proof = receiver_timeout / 2 + seconds{1};
+    const Span unheard{.best = Duration{0}, .typical = proof, .worst = proof};  // idle until then
+    const Span early = slower(target.silent_noticed, unheard) + next;
+    const bool still_receives = !is_redis && early.worst < receiver_timeout;
+    const Span quiet = still_receives ? early : target.silent_noticed + proof + next;
     return slower(target.silent_down, quiet) + look_at_silent + act;
   };
   return {.dead = target.dead_down + look + act,

@@ -198,9 +198,22 @@ bool RouteKeeper::is_receiving(const Sample& sample, const ProbeName& name) cons
   return advanced || (silent && sample.finished - *silent > *trouble_since_);
 }
 
+/// For how long neither this standby nor we had a word from its primary.
+Duration RouteKeeper::unheard_for(const Sample& sample) const {
+  const MonoTime trouble = trouble_since_.value_or(sample.finished);
+  // A Redis master's pings move its replicas' offsets: a standing one is a silent one.
+  if (std::holds_alternative<RedisFacts>(sample.finding.facts)) return sample.finished - trouble;
+  // Without pg_monitor only its position tells, which an idle primary does not move: until the
+  // receiver gives up nothing is proven.
+  const Duration silence = silence_of(sample.finding).value_or(Duration::zero());
+  const auto target = targets_.empty() ? tracks_.end() : tracks_.find(targets_.front());
+  const bool is_known = target != tracks_.end() && target->second.last_answer;
+  return std::min(silence, sample.finished - (is_known ? *target->second.last_answer : trouble));
+}
+
 StandbysFact RouteKeeper::standbys_fact(const RouteContext& context) {
-  bool answered_any = false, silent = false, silence_unseen = false;
-  Duration longest{};
+  bool answered_any = false, silent = false;
+  Duration longest{}, unheard = Duration::max();
   for (const ProbeName& name : policy_.candidates) {
     const Sample* sample = fresh_evidence(context, name);
     if (!sample || !is_standby(sample->finding) || foreign(*sample)) continue;
@@ -215,19 +228,17 @@ StandbysFact RouteKeeper::standbys_fact(const RouteContext& context) {
       return StandbysFact::receiving;
     }
     silent = true;
-    // Without pg_monitor only its position tells, which an idle primary does not move: until the
-    // receiver gives up nothing proves that it hears nothing.
-    silence_unseen = silence_unseen || !silence_of(sample->finding);
+    unheard = std::min(unheard, unheard_for(*sample));
   }
   if (!answered_any) {
     quiet_since_.reset();
     return StandbysFact::none_answers;
   }
+  // An idle primary is heard when the receiver asks, after half its timeout.
+  const Duration proof = longest / 2 + std::chrono::seconds{1};
+  if (silent) return unheard > proof ? StandbysFact::silent_long : StandbysFact::silent;
   if (!quiet_since_) quiet_since_ = trouble_since_.value_or(context.now);
-  const bool long_ago = context.now - *quiet_since_ > longest / 2 + std::chrono::seconds{1};
-  if (silent) {
-    return long_ago && !silence_unseen ? StandbysFact::silent_long : StandbysFact::silent;
-  }
+  const bool long_ago = context.now - *quiet_since_ > proof;
   return long_ago ? StandbysFact::not_receiving_long : StandbysFact::not_receiving;
 }
 

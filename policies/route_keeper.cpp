@@ -74,6 +74,8 @@ void RouteKeeper::take_sample(const RouteContext& context, const ProbeName& prob
   if (trouble_since_ && e->last->started >= *trouble_since_ && !track.position_at_trouble) {
     track.position_at_trouble = position_of(finding);
   }
+  const TargetFact fact = judge_target(policy_.require, max_lag(*e), finding);
+  if (fact != TargetFact::silent) track.last_answer = e->last->started;
   if (fits(policy_.require, max_lag(*e), finding)) {
     track.unfit_streak = 0;
     if (++track.fit_streak == 1) track.fit_since = context.now;

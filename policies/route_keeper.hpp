@@ -113,6 +113,7 @@ class RouteKeeper {
     int fit_streak = 0, unfit_streak = 0;
     std::optional<MonoTime> fit_since;
     std::optional<std::uint64_t> position_at_trouble;
+    std::optional<MonoTime> last_answer;  ///< start of the last run that its host answered at all
     std::uint32_t timeline = 0;  ///< last known; a standby without a receiver does not tell
     std::optional<MonoTime> promotion_failed_at;
   };
@@ -187,6 +188,7 @@ class RouteKeeper {
   TargetFact target_fact(const RouteContext& context) const;
   SettledFact settled_fact(const RouteContext& context) const;
   RivalFact rival_fact(const RouteContext& context, std::vector<ProbeName>& rivals) const;
+  Duration unheard_for(const Sample& sample) const;
   StandbysFact standbys_fact(const RouteContext& context);
   ClusterFact cluster_fact(const RouteContext& context) const;
   CandidateFact candidate_fact(const RouteContext& context);

@@ -142,8 +142,8 @@ class RouteJudge {
     } else {
       const bool is_seen = facts.receiver_silent.has_value();
       say(LiveLevel::ok,
-          fmt::format("{} has wal_receiver_timeout = {}: a lost host is found {} after the first "
-                      "failed sample",
+          fmt::format("{} has wal_receiver_timeout = {}: a lost host is found {} after it fell "
+                      "silent",
                       name.text, print_duration(timeout),
                       print_duration(is_seen ? timeout / 2 + std::chrono::seconds{1} : timeout)));
     }

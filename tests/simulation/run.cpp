@@ -70,6 +70,9 @@ class Run {
     const auto* event = std::get_if<Event>(&entry.what);
     const auto* finished = event ? std::get_if<ActionFinished>(event) : nullptr;
     if (finished) newest_ = std::max(newest_, finished->timeline.value_or(0));
+    const auto* sampled = event ? std::get_if<SampleTaken>(event) : nullptr;
+    const auto* pg = sampled ? std::get_if<PostgresFacts>(&sampled->sample.finding.facts) : nullptr;
+    if (pg) newest_ = std::max(newest_, pg->timeline.value_or(0));
   }
 
   /// False: a rule was broken.
@@ -210,7 +213,7 @@ class Run {
   World world_;
   Checkers checkers_;
   Tally tally_;
-  std::uint32_t newest_ = 0;  ///< timeline that a route has led to, or that a promotion began
+  std::uint32_t newest_ = 0;  ///< timeline that anyone has seen
   std::vector<MonoTime> promotions_;  ///< that were asked for
   std::optional<MonoTime> asked_;     ///< when the servers were last asked to change
   std::set<std::pair<Duration, int>> waits_;

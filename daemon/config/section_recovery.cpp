@@ -93,9 +93,10 @@ void warn_of_unreached(MapReader& limits, const RunLimit& limit, const LadderPol
   if (*limit.most <= allowed) return;
   limits.findings().warn(
       limits.key_position(limit.key), limits.path_of(limit.key),
-      fmt::format("{} is never reached: with a cool-down of {} there are at "
-                  "most {} runs {}",
-                  *limit.most, yaml_duration(policy.cooldown), allowed, limit.each));
+      fmt::format("{} is never reached: with a cool-down of {} there {} {}", *limit.most,
+                  yaml_duration(policy.cooldown),
+                  allowed == 1 ? "is at most 1 run" : fmt::format("are at most {} runs", allowed),
+                  limit.each));
 }
 
 void read_limits(MapReader& reader, LadderPolicy& policy) {

@@ -213,7 +213,7 @@ class Run {
   World world_;
   Checkers checkers_;
   Tally tally_;
-  std::uint32_t newest_ = 0;  ///< timeline that anyone has seen
+  std::uint32_t newest_ = 0;          ///< timeline that anyone has seen
   std::vector<MonoTime> promotions_;  ///< that were asked for
   std::optional<MonoTime> asked_;     ///< when the servers were last asked to change
   std::set<std::pair<Duration, int>> waits_;

@@ -25,6 +25,9 @@ inline constexpr Duration flap_quiet_longest = std::chrono::minutes{10};
 
 class CheckState {
  public:
+  CheckState() = default;
+  /// Unknown since `began`.
+  explicit CheckState(MonoTime began) : since_(began) {}
   /// Takes one sample in. Inconclusive ones move nothing. True when the state that is shown
   /// changed.
   bool take(const ProbePolicy& policy, const Sample& sample, MonoTime now);

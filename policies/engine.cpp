@@ -55,6 +55,7 @@ void Engine::on(const PolicyLoaded& event) {
   POINTSMAN_INVARIANT(event.policy != nullptr, "a policy was loaded that is none");
   const bool first = policy_ == nullptr;
   policy_ = event.policy;
+  if (first) overall_since_ = now_;
   load_probes();
   load_routes();
   load_services();
@@ -89,6 +90,7 @@ void Engine::load_probes() {
     }
     ProbeEntry entry;
     entry.policy = policy;
+    entry.check = CheckState(now_);
     ProbeEntry& placed = probes_.emplace(name, std::move(entry)).first->second;
     if (policy.enabled) schedule(placed, first_run(policy, now_));
   }

@@ -124,7 +124,10 @@ TEST_CASE("probes: what passes later than warn_latency is a warning") {
   ProbePolicy slow = probe_policy("slow", ProbeKind::http);
   slow.warn_latency = 500ms;
   set.probes[slow.name] = slow;
+  const MonoTime begun = world.now;
   world.load(std::move(set));
+  CHECK(world.see()->probes.at(slow.name).since == begun);  // not since the machine was started
+  CHECK(world.see()->overall_since == begun);
   world.pass_time(30s);
   CHECK(world.state_of("slow") == State::healthy);
   world.latency[ProbeName("slow")] = 700ms;

@@ -70,6 +70,19 @@ void RouteKeeper::restore(const RouteMemory& memory, MonoTime now) {
   }
 }
 
+/// The daemon ended between a promotion and the switch to it: no other is promoted in place of the
+/// old one, and the old one is not gone back to.
+void RouteKeeper::lead_to_promoted(const PromotionMemory& promotion, MonoTime now) {
+  const ProbeName& to = promotion.to;
+  if (!is_candidate(to) || balanced() || is_target(to)) return;
+  if (is_redis() && !targets_.empty()) replaced_.insert(targets_.front());
+  replaced_.erase(to);
+  targets_ = {to};
+  if (timeline_ != 0) ++timeline_;  // at least: a promotion begins a new one
+  promoted_ = to;
+  promoted_at_ = std::min(promotion.at, now);
+}
+
 /// The limit of promotions an hour, the hold-down, and a promotion that may still happen: one that
 /// nothing was done after is in doubt until its server is seen.
 void RouteKeeper::adopt_holds(IncidentBook& incidents, MonoTime now) {
@@ -79,7 +92,7 @@ void RouteKeeper::adopt_holds(IncidentBook& incidents, MonoTime now) {
   for (const auto& [id, story] : incidents.stories()) {
     if (story->subject != subject) continue;
     const bool open = story->state == IncidentState::open;
-    std::optional<PromotionMemory> doubt;
+    std::optional<PromotionMemory> doubt, done;
     bool moved = false;
     for (const Attempt& attempt : story->attempts) {
       const MonoTime ended = std::min(attempt.at + attempt.took, now);  // clocks may be set back
@@ -87,17 +100,23 @@ void RouteKeeper::adopt_holds(IncidentBook& incidents, MonoTime now) {
         std::erase_if(intended, [&](MonoTime at) { return is_within(attempt, at); });
         promotions_.push_back(std::min(attempt.at, now));
         doubt.reset();
+        done.reset();
+        const PromotionMemory promotion{policy_.name, ProbeName(story->old_target),
+                                        ProbeName(attempt.action.substr(promote.size())), timeline_,
+                                        ended};
+        if (attempt.outcome == ActionOutcome::ok && open) done = promotion;
         if (attempt.outcome != ActionOutcome::unknown) continue;
         if (!open && now - ended >= promotion_settles) continue;
-        doubt = PromotionMemory{policy_.name, ProbeName(story->old_target),
-                                ProbeName(attempt.action.substr(promote.size())), timeline_, ended};
+        doubt = promotion;
       } else if (is_move(*story, attempt)) {
         doubt.reset();
+        done.reset();
         if (!moved) last_switch_at_ = std::max(last_switch_at_.value_or(ended), ended);
         moved = true;
       }
     }
     if (doubt && !unsettled_) unsettled_ = doubt;
+    if (done && done->at > last_switch_at_.value_or(MonoTime{})) lead_to_promoted(*done, now);
   }
   promotions_.insert(promotions_.end(), intended.begin(), intended.end());
   // The intent is over once it was read: from here on the incident tells, also to the next start.

@@ -189,6 +189,7 @@ class RouteKeeper {
   SettledFact settled_fact(const RouteContext& context) const;
   RivalFact rival_fact(const RouteContext& context, std::vector<ProbeName>& rivals) const;
   Duration unheard_for(const Sample& sample) const;
+  void lead_to_promoted(const PromotionMemory& promotion, MonoTime now);
   StandbysFact standbys_fact(const RouteContext& context);
   ClusterFact cluster_fact(const RouteContext& context) const;
   CandidateFact candidate_fact(const RouteContext& context);

@@ -72,6 +72,11 @@ HttpResponseReader::Progress HttpResponseReader::after_header() {
   return parser_->need_eof() || is_far ? Progress::complete : Progress::need_more;
 }
 
+/// Of a last chunk that it has begun to read Beast demands the whole line and the empty one.
+bool HttpResponseReader::is_too_short(std::size_t rest) const {
+  return parser_->is_header_done() && parser_->chunked() && rest < last_chunk_size;
+}
+
 HttpResponseReader::Progress HttpResponseReader::advance(std::string_view bytes,
                                                          std::size_t& used) {
   error_code ec;
@@ -99,9 +104,7 @@ HttpResponseReader::Progress HttpResponseReader::feed(std::string_view bytes) {
   if (!pending_.empty()) {
     joined = std::move(pending_);
     joined.append(bytes);
-    // Of a last chunk that it has begun to read Beast demands the whole line and the empty one.
-    const bool in_chunks = parser_->is_header_done() && parser_->chunked();
-    if (in_chunks && joined.size() < last_chunk_size) {
+    if (is_too_short(joined.size())) {
       pending_ = std::move(joined);
       return Progress::need_more;
     }
@@ -124,7 +127,7 @@ HttpResponseReader::Progress HttpResponseReader::feed(std::string_view bytes) {
       return Progress::need_more;
     }
     if (progress != Progress::need_more) return progress;
-    if (used == bytes.size() || used == before) break;
+    if (used == bytes.size() || used == before || is_too_short(bytes.size() - used)) break;
   }
   if (bytes.size() - used > header_limit) {
     error_ = "a header or chunk header is too long";

@@ -52,6 +52,7 @@ class HttpResponseReader {
 
  private:
   struct Parser;
+  bool is_too_short(std::size_t rest) const;
   Progress advance(std::string_view bytes, std::size_t& used);
   Progress after_header();
 

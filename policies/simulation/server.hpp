@@ -102,7 +102,11 @@ class Servers {
   const std::vector<std::set<ProbeName>>& clusters() const { return clusters_; }
   bool is_foreign(const ProbeName& name) const;
   /// Is a standby hearing from a primary that lives?
-  bool hears(const ProbeName& standby) const { return streams(get(standby)); }
+  /// A Redis replica lags by what it has not heard: its link stands, and nothing comes.
+  bool hears(const ProbeName& standby) const {
+    const Server& server = get(standby);
+    return streams(server) && !(server.kind == ProbeKind::redis && server.lagging);
+  }
 
  private:
   Server& at(const ProbeName& name);

@@ -12,10 +12,13 @@ namespace {
 
 constexpr std::string_view promote = "promote ", switch_words = "switch ";
 
+bool is_switch(const Attempt& attempt) {
+  return attempt.outcome == ActionOutcome::ok && attempt.action.starts_with(switch_words);
+}
+
 /// Of two or more that led there: the first moved it, the others put right what was in effect.
 bool is_move(const Incident& story, const Attempt& attempt) {
-  return attempt.outcome == ActionOutcome::ok && attempt.action.starts_with(switch_words) &&
-         attempt.action.ends_with(" to " + story.new_target);
+  return is_switch(attempt) && attempt.action.ends_with(" to " + story.new_target);
 }
 
 /// Of a server. The step of a ladder names the route, and the promotion that it led to has an
@@ -108,9 +111,10 @@ void RouteKeeper::adopt_holds(IncidentBook& incidents, MonoTime now) {
         if (attempt.outcome != ActionOutcome::unknown) continue;
         if (!open && now - ended >= promotion_settles) continue;
         doubt = promotion;
-      } else if (is_move(*story, attempt)) {
-        doubt.reset();
+      } else if (is_switch(attempt)) {
         done.reset();
+        if (!is_move(*story, attempt)) continue;
+        doubt.reset();
         if (!moved) last_switch_at_ = std::max(last_switch_at_.value_or(ended), ended);
         moved = true;
       }

@@ -18,6 +18,7 @@ bool RouteKeeper::in_effect_now(const RouteContext& context) const {
 }
 
 std::optional<RouteKeeper::Choice> RouteKeeper::choose_single(const RouteContext& context) {
+  settle_promoted(context);
   std::vector<ProbeName> rivals;
   const TargetFacts facts = gather_facts(context, rivals);
   const Diagnosis& diagnosis =

@@ -210,6 +210,7 @@ class RouteKeeper {
   // route_promotion.cpp
   bool drives() const;
   std::optional<Candidate> best_candidate(const RouteContext& context) const;
+  void settle_promoted(const RouteContext& context);
   void advance_promotion(const RouteContext& context, const TargetFacts& facts);
   bool still_promotable(const RouteContext& context, const TargetFacts& facts) const;
   bool looked_at_all(const RouteContext& context) const;
@@ -295,7 +296,7 @@ class RouteKeeper {
   std::optional<PromotionMemory> unsettled_;  ///< a promotion that may or may not have happened
   std::vector<MonoTime> promotions_;          ///< of the last hour
   std::optional<Candidate> candidate_;        ///< the best one at this step
-  std::optional<ProbeName> promoted_;         ///< by us, and not yet in effect
+  std::optional<ProbeName> promoted_;         ///< by us just now, and not yet in effect
   MonoTime promoted_at_{};
   std::string old_target_;  ///< of the failover that the incident is about
   std::optional<std::uint64_t> promotion_lsn_;

@@ -113,6 +113,13 @@ bool RouteKeeper::still_promotable(const RouteContext& context, const TargetFact
   return facts.target != TargetFact::serving && !rival && facts.standbys != StandbysFact::receiving;
 }
 
+/// Promoted and still not followed: it is read-only, or died. What comes next is about it.
+void RouteKeeper::settle_promoted(const RouteContext& context) {
+  if (!promoted_ || acting_ || context.now - promoted_at_ < promotion_settles) return;
+  lead_to_promoted({policy_.name, {}, *promoted_, timeline_, promoted_at_}, context.now);
+  promoted_.reset();
+}
+
 void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFacts& facts) {
   if (unsettled_) {
     // Proven: it answered, and is still a standby, when its time to show had passed.
@@ -146,7 +153,6 @@ void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFac
     }
     return;
   }
-  if (promoted_ && context.now - promoted_at_ >= promotion_settles) promoted_.reset();
   if (!drives() || !candidate_ || acting_ || switchover_ || promoted_) return;
   settle_guards(context, std::nullopt);
   if (const Guard* denied = first_denied_promotion(guards_)) {

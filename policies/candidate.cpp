@@ -56,10 +56,13 @@ bool answered(const Finding& finding) {
 bool lags(const Lag& limit, const Finding& finding) {
   const PostgresFacts* pg = postgres(finding);
   const RedisFacts* rd = redis(finding);
+  // Who receives nothing does not know how far behind it is.
+  const bool receives_nothing = pg && !pg->receiving.value_or(true);
   if (const Duration* time = std::get_if<Duration>(&limit)) {
-    if (pg) return pg->lag_seconds && *pg->lag_seconds > *time;
+    if (pg) return pg->lag_seconds ? *pg->lag_seconds > *time : receives_nothing;
     return rd && rd->lag && *rd->lag > *time;
   }
+  if (receives_nothing) return true;
   const auto bytes = static_cast<std::int64_t>(std::get<std::uint64_t>(limit));
   return pg && pg->lag_bytes && *pg->lag_bytes > bytes;
 }

@@ -141,6 +141,11 @@ constexpr TargetRow primary_table[] = {
     {.settled = {SettledFact::no},
      .diagnosis = {"primary_failing", Plan::hold, "{target} fails, but not for long enough yet",
                    "master_failing"}},
+    {.target = {T::failing},
+     .cluster = {ClusterFact::foreign},
+     .diagnosis = {"wrong_cluster", Plan::hold,
+                   "{target} does not serve, and a candidate, perhaps itself, belongs to another "
+                   "cluster (system identifier) than this route has led to: a person decides"}},
     {.target = {T::refused},
      .standbys = {S::not_receiving, S::not_receiving_long},
      .candidate = {C::lagging},

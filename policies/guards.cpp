@@ -90,7 +90,7 @@ Guard may_promote_guard(const GuardInputs& in) {
   Guard guard{to_text(GuardName::may_promote),
               true,
               "may call pg_promote",
-              "the right, no apply delay",
+              "the right, no apply delay, a console that answers",
               {}};
   if (in.may_promote && !*in.may_promote) {
     guard.allow = false;
@@ -98,6 +98,9 @@ Guard may_promote_guard(const GuardInputs& in) {
   } else if (in.apply_delay && *in.apply_delay > Duration::zero()) {
     guard.allow = false;
     guard.value = "recovery_min_apply_delay is " + print_duration(*in.apply_delay);
+  } else if (in.console_down) {
+    guard.allow = false;
+    guard.value = "the pooler's console does not answer: it could not be led there";
   } else if (!in.may_promote) {
     guard.value = "not known";
   }
@@ -237,7 +240,8 @@ std::span<const GuardName> promotion_gates() {
 
 std::span<const GuardName> last_moment_gates() {
   using enum GuardName;
-  static constexpr std::array all{mode, paused, maintenance, switch_mode, self_distrust, machine};
+  static constexpr std::array all{mode,          paused,  maintenance, switch_mode,
+                                  self_distrust, machine, lag,         may_promote};
   return all;
 }
 
@@ -270,6 +274,15 @@ const Guard* first_denied_promotion(const std::vector<Guard>& guards) {
 
 const Guard* first_denied_demotion(const std::vector<Guard>& guards) {
   return first_of(guards, demotion_gates());
+}
+
+const Guard* first_denied_asked(const std::vector<Guard>& guards,
+                                std::span<const GuardName> names) {
+  for (const GuardName name : names) {
+    const Guard& guard = guards[static_cast<std::size_t>(name)];
+    if (!guard.allow && name != GuardName::switch_mode) return &guard;
+  }
+  return nullptr;
 }
 
 const Guard* first_denied_last_moment(const std::vector<Guard>& guards) {

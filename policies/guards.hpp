@@ -62,7 +62,8 @@ struct GuardInputs {
   std::optional<Lag> max_lag;
   std::optional<bool> may_promote;
   std::optional<Duration> apply_delay;
-  std::string unsettled;  ///< the server whose promotion is in doubt; empty: none
+  bool console_down = false;  ///< the pooler could not be led to what is promoted
+  std::string unsettled;      ///< the server whose promotion is in doubt; empty: none
   std::optional<MonoTime> unsettled_until;
   std::int64_t sentinels = 0;
   std::string machine;  ///< what is wrong with this host; empty: nothing
@@ -84,6 +85,8 @@ std::span<const GuardName> last_moment_gates();
 /// The gates that an old master's being made to follow must pass. It is no switch, so how those
 /// are held does not matter, but what only it has is gone afterwards.
 std::span<const GuardName> demotion_gates();
+/// `switch: on_request` holds what nobody asked for; a ladder's step asks.
+const Guard* first_denied_asked(const std::vector<Guard>& guards, std::span<const GuardName> names);
 const Guard* first_denied_last_moment(const std::vector<Guard>& guards);
 const Guard* first_denied_promotion(const std::vector<Guard>& guards);
 const Guard* first_denied_demotion(const std::vector<Guard>& guards);

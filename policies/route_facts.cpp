@@ -11,6 +11,9 @@ namespace {
 /// repl-timeout, 60 s too.
 constexpr Duration usual_receiver_timeout = std::chrono::seconds{60};
 
+/// A replica that has not taken up its master's history within it does not.
+constexpr Duration resync_time = std::chrono::minutes{1};
+
 std::optional<Duration> receiver_timeout(const Finding& finding) {
   const auto* pg = std::get_if<PostgresFacts>(&finding.facts);
   return pg ? pg->wal_receiver_timeout : std::nullopt;
@@ -242,12 +245,64 @@ StandbysFact RouteKeeper::standbys_fact(const RouteContext& context) {
   return long_ago ? StandbysFact::not_receiving_long : StandbysFact::not_receiving;
 }
 
+/// Before the route was seen to lead anywhere, candidates of several clusters leave it open which
+/// of them is the right one.
+bool RouteKeeper::is_cluster_known(const RouteContext& context) const {
+  if (!system_id_.empty()) return true;
+  std::string found;
+  for (const ProbeName& name : policy_.candidates) {
+    const Sample* sample = evidence(context, name);
+    const std::string id = sample ? system_id_of(sample->finding) : std::string();
+    if (id.empty()) continue;
+    if (!found.empty() && found != id) return false;
+    found = id;
+  }
+  return true;
+}
+
 ClusterFact RouteKeeper::cluster_fact(const RouteContext& context) const {
+  if (!is_cluster_known(context)) return ClusterFact::foreign;
   for (const ProbeName& name : policy_.candidates) {
     const Sample* sample = evidence(context, name);
     if (sample && answered(sample->finding) && foreign(*sample)) return ClusterFact::foreign;
   }
   return ClusterFact::same;
+}
+
+void RouteKeeper::learn_history(const RouteContext& context, const Finding& finding) {
+  const auto* rd = std::get_if<RedisFacts>(&finding.facts);
+  if (!rd || rd->replid.empty()) return;
+  if (replid_ != rd->replid) replid_since_ = context.now;
+  replid_ = rd->replid;
+  replid2_ = rd->replid2;
+}
+
+/// Another history than the target's: it cannot have its last writes. A Redis replica follows its
+/// master to a new replication id by a resync; one that had its time for that and did not is stale,
+/// whatever its offset.
+bool RouteKeeper::is_forked(const Sample& sample) const {
+  if (const auto* rd = std::get_if<RedisFacts>(&sample.finding.facts)) {
+    const bool had_time = trouble_since_ && *trouble_since_ - replid_since_ > resync_time;
+    return had_time && !rd->replid.empty() && !replid_.empty() && rd->replid != replid_ &&
+           rd->replid != replid2_;
+  }
+  const auto track = tracks_.find(sample.probe);
+  const std::uint32_t known = track == tracks_.end() ? 0 : track->second.timeline;
+  return known != 0 && timeline_ != 0 && known != timeline_;
+}
+
+/// Does a standby lack more than `promote.max_lag` of what was last seen on the primary? A limit in
+/// time: how long before the last sight of the primary what it has was current.
+bool RouteKeeper::exceeds_lag(std::uint64_t position, std::uint64_t missing) const {
+  if (!policy_.promote || missing == 0) return false;
+  const auto* bytes = std::get_if<std::uint64_t>(&policy_.promote->max_lag);
+  if (bytes) return missing > *bytes;
+  if (positions_.empty()) return false;
+  const Duration limit = std::get<Duration>(policy_.promote->max_lag);
+  for (auto it = positions_.rbegin(); it != positions_.rend(); ++it) {
+    if (it->lsn <= position) return positions_.back().started - it->started > limit;
+  }
+  return true;
 }
 
 CandidateFact RouteKeeper::candidate_fact(const RouteContext& context) {
@@ -257,24 +312,12 @@ CandidateFact RouteKeeper::candidate_fact(const RouteContext& context) {
   for (const ProbeName& name : policy_.candidates) {
     const Sample* sample = fresh_evidence(context, name);
     if (!sample || !is_standby(sample->finding) || foreign(*sample)) continue;
-    const auto track = tracks_.find(name);
-    const std::uint32_t known = track == tracks_.end() ? 0 : track->second.timeline;
-    forked = forked || (known != 0 && timeline_ != 0 && known != timeline_);
+    forked = forked || is_forked(*sample);
   }
   candidate_ = best_candidate(context);
   if (!candidate_) return forked ? CandidateFact::forked : CandidateFact::none;
-  if (!policy_.promote) return CandidateFact::ready;
-  const auto* bytes = std::get_if<std::uint64_t>(&policy_.promote->max_lag);
-  if (bytes) return candidate_->missing > *bytes ? CandidateFact::lagging : CandidateFact::ready;
-  // A limit in time: how long before the last sight of the primary what it has was current.
-  const Duration limit = std::get<Duration>(policy_.promote->max_lag);
-  if (candidate_->missing == 0 || positions_.empty()) return CandidateFact::ready;
-  for (auto it = positions_.rbegin(); it != positions_.rend(); ++it) {
-    if (it->lsn > candidate_->position) continue;
-    const bool late = positions_.back().started - it->started > limit;
-    return late ? CandidateFact::lagging : CandidateFact::ready;
-  }
-  return CandidateFact::lagging;
+  return exceeds_lag(candidate_->position, candidate_->missing) ? CandidateFact::lagging
+                                                                : CandidateFact::ready;
 }
 
 }  // namespace pointsman

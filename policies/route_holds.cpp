@@ -46,6 +46,9 @@ void RouteKeeper::remember(const RouteContext& context) {
     memory.last_seen = SeenPosition{positions_.back().lsn, positions_.back().started};
   }
   memory.last_switch = last_switch_at_;
+  const auto told =
+      targets_.size() == 1 ? told_to_stop_.find(targets_.front()) : told_to_stop_.end();
+  if (told != told_to_stop_.end()) memory.told_to_stop = told->second;
   record.memory = std::move(memory);
   context.effects.push_back(std::move(record));
   remembered_targets_ = targets_;
@@ -66,6 +69,9 @@ void RouteKeeper::restore(const RouteMemory& memory, MonoTime now) {
   epoch_ = memory.epoch;
   replaced_ = {memory.replaced.begin(), memory.replaced.end()};
   if (memory.last_switch) last_switch_at_ = std::min(*memory.last_switch, now);
+  if (memory.told_to_stop && targets_.size() == 1) {
+    told_to_stop_[targets_.front()] = std::min(*memory.told_to_stop, now);
+  }
   // What is last known to have been written there: without it a standby that lags would pass for
   // one that lacks nothing. A target that is no candidate any more says nothing of the others.
   if (memory.last_seen && !balanced() && targets_.size() == 1 && is_candidate(targets_.front())) {
@@ -81,6 +87,7 @@ void RouteKeeper::lead_to_promoted(const PromotionMemory& promotion, MonoTime no
   if (is_redis() && !targets_.empty()) replaced_.insert(targets_.front());
   replaced_.erase(to);
   targets_ = {to};
+  replid_.clear();
   if (timeline_ != 0) ++timeline_;  // at least: a promotion begins a new one
   promoted_ = to;
   promoted_at_ = std::min(promotion.at, now);
@@ -120,7 +127,9 @@ void RouteKeeper::adopt_holds(IncidentBook& incidents, MonoTime now) {
       }
     }
     if (doubt && !unsettled_) unsettled_ = doubt;
-    if (done && done->at > last_switch_at_.value_or(MonoTime{})) lead_to_promoted(*done, now);
+    // Times of before this boot lie before its clock began: there is no time to take for "never".
+    const bool is_last = done && (!last_switch_at_ || done->at > *last_switch_at_);
+    if (is_last) lead_to_promoted(*done, now);
   }
   promotions_.insert(promotions_.end(), intended.begin(), intended.end());
   // The intent is over once it was read: from here on the incident tells, also to the next start.

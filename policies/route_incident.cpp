@@ -16,7 +16,8 @@ bool names_a_cause(const Diagnosis& diagnosis) {
 }
 
 bool needs_a_person(std::string_view id) {
-  return id == "no_candidate" || id == "split_brain" || id == "timeline_fork";
+  return id == "no_candidate" || id == "split_brain" || id == "timeline_fork" ||
+         id == "wrong_cluster";
 }
 
 }  // namespace
@@ -158,7 +159,8 @@ std::optional<std::uint64_t> RouteKeeper::promotion_point(const RouteContext& co
 }
 
 /// The window of what may be lost. `from`: when the newest position that the promotion kept was
-/// read on the old primary: what was acknowledged before is safe. `to`: now, since only from now on
+/// read on the old primary: what was acknowledged before is safe. Where it kept none of those that
+/// we know, since when is not known. `to`: now, since only from now on
 /// does nobody write there through the pooler. The upper bound in bytes assumes that the old
 /// primary went on writing at the highest rate seen of it; a single position (all that is left
 /// after a restart) gives none. It is exact once the old primary is back.
@@ -168,7 +170,6 @@ void RouteKeeper::settle_rpo(const RouteContext& context,
   Rpo rpo;
   rpo.promotion_lsn = *promotion_lsn;
   rpo.old_last_lsn = positions_.back().lsn;
-  rpo.from = positions_.front().started;
   double rate = 0;
   for (std::size_t i = 0; i < positions_.size(); ++i) {
     if (positions_[i].lsn <= *promotion_lsn) rpo.from = positions_[i].started;

@@ -76,7 +76,8 @@ void RouteKeeper::take_sample(const RouteContext& context, const ProbeName& prob
   }
   const TargetFact fact = judge_target(policy_.require, max_lag(*e), finding);
   if (fact != TargetFact::silent) track.last_answer = e->last->started;
-  if (fits(policy_.require, max_lag(*e), finding)) {
+  const bool is_foreign = wants_the_writer(policy_.require) && foreign(*e->last);
+  if (fits(policy_.require, max_lag(*e), finding) && !is_foreign) {
     track.unfit_streak = 0;
     if (++track.fit_streak == 1) track.fit_since = context.now;
     track.fit_streak = std::min(track.fit_streak, 1'000'000);
@@ -86,6 +87,7 @@ void RouteKeeper::take_sample(const RouteContext& context, const ProbeName& prob
         positions_.push_back({e->last->started, *lsn});
         if (positions_.size() > positions_limit) positions_.pop_front();
       }
+      learn_history(context, finding);
     }
   } else {
     track.fit_streak = 0;
@@ -93,6 +95,8 @@ void RouteKeeper::take_sample(const RouteContext& context, const ProbeName& prob
     track.unfit_streak = std::min(track.unfit_streak + 1, 1'000'000);
     if (is_target(probe)) begin_trouble(context);
   }
+  // A shutdown may take longer than the grace: it counts from when it was last seen under way.
+  if (finding.reason == Reason::stopping) note_stopping(context, probe);
   if (answered(finding)) told_to_stop_.erase(probe);
   // Whoever follows a master again may be promoted again.
   if (is_standby(finding) && replaced_.erase(probe) > 0) remember(context);
@@ -100,8 +104,14 @@ void RouteKeeper::take_sample(const RouteContext& context, const ProbeName& prob
 
 void RouteKeeper::take_session_end(const RouteContext& context, const ProbeName& probe,
                                    SessionEnd how) {
-  if (how == SessionEnd::administrator) told_to_stop_[probe] = context.now;
+  if (how == SessionEnd::administrator) note_stopping(context, probe);
   if (is_target(probe)) begin_trouble(context);
+}
+
+/// Whoever restarts it may have us restarted too: the grace is kept over that.
+void RouteKeeper::note_stopping(const RouteContext& context, const ProbeName& probe) {
+  const bool is_new = told_to_stop_.insert_or_assign(probe, context.now).second;
+  if (is_new && is_target(probe) && targets_ == remembered_targets_) remember(context);
 }
 
 void RouteKeeper::begin_trouble(const RouteContext& context) {
@@ -287,7 +297,8 @@ void RouteKeeper::settle_guards(const RouteContext& context, const std::optional
   in.hold_down = policy_.hold_down;
   in.failures = failures_;
   in.retry_at = retry_at_;
-  in.acting = acting_.has_value() || switchover_.has_value();
+  const bool promotes_now = promotion_ && promotion_->phase != Promotion::Phase::looking;
+  in.acting = acting_.has_value() || switchover_.has_value() || promotes_now;
   in.now = context.now;
   if (!policy_.candidates.empty() && !targets_.empty()) {
     const auto told = told_to_stop_.find(targets_.front());
@@ -307,6 +318,7 @@ void RouteKeeper::settle_guards(const RouteContext& context, const std::optional
     const auto* pg = sample ? std::get_if<PostgresFacts>(&sample->finding.facts) : nullptr;
     if (pg) in.may_promote = pg->may_promote;
     if (pg) in.apply_delay = pg->apply_delay;
+    in.console_down = observe_failures_ >= observe_failures_limit;
   }
   if (unsettled_) {
     in.unsettled = unsettled_->to.text;
@@ -351,6 +363,7 @@ void RouteKeeper::act(const RouteContext& context, const Choice& choice) {
     }
     if (choice.targets != targets_) {
       positions_.clear();
+      replid_.clear();
       last_good_.reset();
     }
     auto details = evidence_details(context);

@@ -134,8 +134,9 @@ class RouteKeeper {
     MonoTime since{};  ///< of the phase; a second look wants runs that began after it
     ActionId action{};
     bool fenced = false;
-    bool requested = false;  ///< by a person or a ladder: the automatic guards do not hold it
-    bool allow_data_loss = false;
+    bool requested = false;  ///< by a person: the automatic guards do not hold it; or by a ladder
+    bool by_ladder = false;
+    bool allow_data_loss = false;  ///< the standby may lack more than `promote.max_lag`
   };
   struct Request {
     SwitchRequested asked;
@@ -173,6 +174,8 @@ class RouteKeeper {
   bool is_outdated(const Sample& sample) const;
 
   void begin_trouble(const RouteContext& context);
+  void note_stopping(const RouteContext& context, const ProbeName& probe);
+  void learn_history(const RouteContext& context, const Finding& finding);
   void learn_from_target(const RouteContext& context);
   void adopt_observed_targets(const RouteContext& context);
   void remember(const RouteContext& context);
@@ -193,6 +196,9 @@ class RouteKeeper {
   StandbysFact standbys_fact(const RouteContext& context);
   ClusterFact cluster_fact(const RouteContext& context) const;
   CandidateFact candidate_fact(const RouteContext& context);
+  bool exceeds_lag(std::uint64_t position, std::uint64_t missing) const;
+  bool is_forked(const Sample& sample) const;
+  bool is_cluster_known(const RouteContext& context) const;
   bool is_receiving(const Sample& sample, const ProbeName& name) const;
 
   // route_choice.cpp
@@ -214,6 +220,12 @@ class RouteKeeper {
   void advance_promotion(const RouteContext& context, const TargetFacts& facts);
   bool still_promotable(const RouteContext& context, const TargetFacts& facts) const;
   bool looked_at_all(const RouteContext& context) const;
+  bool looked_at(const RouteContext& context, const ProbeName& name) const;
+  int rank_of(const RouteContext& context, const Sample& sample) const;
+  void settle_doubt(const RouteContext& context);
+  void look_again(const RouteContext& context, const TargetFacts& facts);
+  void run_after_promote(const RouteContext& context, const ProbeName& old_one,
+                         const ProbeName& to);
   void begin_promotion(const RouteContext& context, Promotion promotion);
   void ask_to_promote(const RouteContext& context);
   void give_up_promotion(const RouteContext& context, const std::string& why);
@@ -230,7 +242,8 @@ class RouteKeeper {
                            SwitchCause cause);
   RequestPlan plan_switchover(const SwitchRequested& asked, RequestPlan plan) const;
   RequestPlan plan_failover(const SwitchRequested& asked, const TargetFacts& facts,
-                            std::uint64_t missing, RequestPlan plan) const;
+                            const Sample& sample, RequestPlan plan) const;
+  bool may_live(const RouteContext& context, TargetFact target) const;
   std::optional<ProbeName> requested_target(const RouteContext& context,
                                             const SwitchRequested& asked) const;
   bool fits_now(const RouteContext& context, const ProbeName& name) const;
@@ -261,8 +274,11 @@ class RouteKeeper {
   RoutePolicy policy_;
   std::vector<ProbeName> targets_;  ///< desired
   std::uint64_t epoch_ = 0;
-  std::string system_id_;         ///< of the cluster that the route leads to
-  std::uint32_t timeline_ = 0;    ///< the newest that it led to; 0: not known
+  std::string system_id_;       ///< of the cluster that the route leads to
+  std::uint32_t timeline_ = 0;  ///< the newest that it led to; 0: not known
+  /// Redis: the replication ids of the master that it leads to, when it was last seen serving.
+  std::string replid_, replid2_;
+  MonoTime replid_since_{};
   std::set<ProbeName> replaced_;  ///< Redis: masters that a promotion of ours has replaced
   std::map<ProbeName, Track> tracks_;
   std::map<ProbeName, MonoTime> told_to_stop_;  ///< whose session heard that the server shuts down

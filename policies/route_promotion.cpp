@@ -13,6 +13,9 @@ namespace {
 /// A candidate whose promotion failed gives way to others for so long.
 constexpr Duration promotion_failed_rest = std::chrono::minutes{1};
 
+/// A second look that is not over by then found no answer: what was decided before it is too old.
+constexpr Duration look_limit = std::chrono::minutes{1};
+
 /// What ended within this time before a decision was seen immediately before it.
 constexpr Duration just_now = std::chrono::milliseconds{250};
 
@@ -50,12 +53,25 @@ std::uint64_t RouteKeeper::missing_of(const Sample& sample) const {
   return positions_.back().lsn - received;
 }
 
+/// Who cannot be promoted at all comes last, and is chosen only so that the guard can name it;
+/// before it whoever has just failed to be.
+int RouteKeeper::rank_of(const RouteContext& context, const Sample& sample) const {
+  const auto* pg = std::get_if<PostgresFacts>(&sample.finding.facts);
+  const bool delayed = pg && pg->apply_delay.value_or(Duration::zero()) > Duration::zero();
+  if (delayed || (pg && !pg->may_promote.value_or(true))) return 2;
+  const auto track = tracks_.find(sample.probe);
+  const bool rests = track != tracks_.end() && track->second.promotion_failed_at &&
+                     context.now - *track->second.promotion_failed_at < promotion_failed_rest;
+  return rests ? 1 : 0;
+}
+
 /// By timeline and position, not by order alone: who received most loses least. Order decides among
 /// equals. A standby on another timeline than the primary's could not have its last writes.
 std::optional<RouteKeeper::Candidate> RouteKeeper::best_candidate(
     const RouteContext& context) const {
   std::optional<Candidate> best;
-  bool best_rests = false;
+  int best_rank = 0;
+  if (!is_cluster_known(context)) return best;
   for (const ProbeName& name : policy_.candidates) {
     if (is_target(name)) continue;
     const ProbeEntry* e = entry(context, name);
@@ -64,93 +80,137 @@ std::optional<RouteKeeper::Candidate> RouteKeeper::best_candidate(
     if (!is_standby(sample->finding) || foreign(*sample)) continue;
     const auto* rd = std::get_if<RedisFacts>(&sample->finding.facts);
     if (rd && rd->loading) continue;
-    const auto it = tracks_.find(name);
-    const std::uint32_t timeline = it == tracks_.end() ? 0 : it->second.timeline;
-    if (timeline != 0 && timeline_ != 0 && timeline != timeline_) continue;
-    const bool rests = it != tracks_.end() && it->second.promotion_failed_at &&
-                       context.now - *it->second.promotion_failed_at < promotion_failed_rest;
+    if (is_forked(*sample)) continue;
+    const int rank = rank_of(context, *sample);
     Candidate one{name, position_of(sample->finding).value_or(0), missing_of(*sample)};
     const bool better =
-        !best || (best_rests && !rests) || (best_rests == rests && one.position > best->position);
+        !best || rank < best_rank || (rank == best_rank && one.position > best->position);
     if (!better) continue;
     best = std::move(one);
-    best_rests = rests;
+    best_rank = rank;
   }
   return best;
 }
 
-/// Has every candidate been run since the second look began? Those that hang are bounded by their
-/// timeout. The run of the old primary that ended this very moment, and settled it, counts: to wait
-/// for the timeout of one more would tell nothing new. After a fence it does not.
+/// Has it been run since the second look began? Those that hang are bounded by their timeout. Of
+/// the two that it is about a run that failed for a reason of ours is none. The run of the old
+/// primary that ended this very moment, and settled it, counts: to wait for the timeout of one more
+/// would tell nothing new. After a fence it does not.
+bool RouteKeeper::looked_at(const RouteContext& context, const ProbeName& name) const {
+  const ProbeEntry* e = entry(context, name);
+  if (!e || !e->policy.enabled) return true;
+  const bool ended_just_now = e->last && promotion_->since - e->last->finished <= just_now;
+  if (is_target(name) && !promotion_->fenced && ended_just_now) return true;
+  if (is_target(name) || name == promotion_->to) {
+    return e->conclusive && e->conclusive->started >= promotion_->since;
+  }
+  return e->ran_since && *e->ran_since >= promotion_->since;
+}
+
 bool RouteKeeper::looked_at_all(const RouteContext& context) const {
-  return std::all_of(policy_.candidates.begin(), policy_.candidates.end(), [&](const ProbeName& n) {
-    const ProbeEntry* e = entry(context, n);
-    if (!e || !e->policy.enabled) return true;
-    if (is_target(n) && !promotion_->fenced && e->last &&
-        promotion_->since - e->last->finished <= just_now) {
-      return true;
-    }
-    return e->ran_since && *e->ran_since >= promotion_->since;
-  });
+  return std::all_of(policy_.candidates.begin(), policy_.candidates.end(),
+                     [&](const ProbeName& name) { return looked_at(context, name); });
 }
 
 /// After the fence, or on a person's word, the old primary may look another way than when it was
-/// diagnosed: what must still hold is that nothing serves, and that no standby hears from it.
+/// diagnosed: what must still hold is that nothing serves, that no standby hears from it, and that
+/// the standby lacks no more than is accepted: the primary may have been back for a while.
 bool RouteKeeper::still_promotable(const RouteContext& context, const TargetFacts& facts) const {
-  if (!candidate_ || candidate_->name != promotion_->to) {
-    const Sample* sample = fresh_evidence(context, promotion_->to);
-    if (!sample || !is_standby(sample->finding) || foreign(*sample)) return false;
-    const auto track = tracks_.find(promotion_->to);
-    const std::uint32_t timeline = track == tracks_.end() ? 0 : track->second.timeline;
-    if (timeline != 0 && timeline_ != 0 && timeline != timeline_) return false;
+  const Sample* sample = fresh_evidence(context, promotion_->to);
+  if (!sample || !is_standby(sample->finding) || foreign(*sample) || is_forked(*sample)) {
+    return false;
   }
+  const std::uint64_t position = position_of(sample->finding).value_or(0);
+  if (!promotion_->allow_data_loss && exceeds_lag(position, missing_of(*sample))) return false;
   if (facts.trust != TrustFact::trusted) return false;
-  if (!promotion_->fenced && !promotion_->requested) {
-    return drives() && candidate_ && candidate_->name == promotion_->to;
+  const bool by_person = promotion_->requested && !promotion_->by_ladder;
+  if (!promotion_->fenced && !by_person) {
+    const bool is_lost =
+        promotion_->by_ladder ? diagnosis_ && diagnosis_->plan == Plan::promote : drives();
+    return is_lost && candidate_ && candidate_->name == promotion_->to;
   }
   const bool rival = facts.rival == RivalFact::same || facts.rival == RivalFact::newer ||
                      facts.rival == RivalFact::several;
   return facts.target != TargetFact::serving && !rival && facts.standbys != StandbysFact::receiving;
 }
 
-/// Promoted and still not followed: it is read-only, or died. What comes next is about it.
+/// Promoted and still not followed: it is read-only, or died. What comes next is about it. One that
+/// fits is held by a gate of the switch, not by time; and a target that serves again is not left:
+/// nobody has written anywhere else.
 void RouteKeeper::settle_promoted(const RouteContext& context) {
-  if (!promoted_ || acting_ || context.now - promoted_at_ < promotion_settles) return;
+  if (!promoted_ || acting_ || switchover_) return;
+  if (context.now - promoted_at_ < promotion_settles) return;
+  if (is_target(*promoted_) || (!targets_.empty() && fits_now(context, targets_.front()))) {
+    promoted_.reset();
+    return;
+  }
+  if (fits_now(context, *promoted_)) return;
   lead_to_promoted({policy_.name, {}, *promoted_, timeline_, promoted_at_}, context.now);
   promoted_.reset();
 }
 
-void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFacts& facts) {
-  if (unsettled_) {
-    // Proven: it answered, and is still a standby, when its time to show had passed.
-    const Sample* sample = evidence(context, unsettled_->to);
-    const bool waited = context.now - unsettled_->at >= promotion_settles;
-    const bool late = sample && sample->started - unsettled_->at >= promotion_settles;
-    if (sample && sample->started >= unsettled_->at && answered(sample->finding) &&
-        !is_standby(sample->finding)) {
-      promoted_ = unsettled_->to;
-      promoted_at_ = context.now;
-      note_replaced(context, unsettled_->from, promoted_.value());
-      unsettled_.reset();
-    } else if (waited && late && is_standby(sample->finding)) {
-      unsettled_.reset();
-    }
+/// A promotion in doubt has happened, or is proven not to have: it answered, and is still a
+/// standby, when its time to show had passed. With WAL left to replay it may still come: the server
+/// replays all that it has before it ends recovery.
+void RouteKeeper::settle_doubt(const RouteContext& context) {
+  if (!unsettled_) return;
+  const Sample* sample = evidence(context, unsettled_->to);
+  if (!sample || sample->started < unsettled_->at || !answered(sample->finding)) return;
+  if (!is_standby(sample->finding)) {
+    const PromotionMemory shown = *unsettled_;
+    unsettled_.reset();
+    // Where the route has been led on meanwhile this is a second writer, which the diagnosis names.
+    if (!targets_.empty() && !is_target(shown.from)) return;
+    promoted_ = shown.to;
+    promoted_at_ = context.now;
+    note_replaced(context, shown.from, shown.to);
+    run_after_promote(context, shown.from, shown.to);
+    return;
   }
-  if (promotion_) {
-    if (promotion_->phase != Promotion::Phase::looking || !looked_at_all(context)) return;
-    settle_guards(context, std::nullopt);
-    // A ladder is automatic too.
-    const bool by_person =
-        promotion_->requested && request_ && request_->cause == SwitchCause::request;
-    const Guard* denied = by_person ? nullptr : first_denied_last_moment(guards_);
-    if (denied) {
-      record_denial(context, *denied, "promotion of " + promotion_->to.text);
-      give_up_promotion(context, "guard " + std::string(denied->name) + ": " + denied->value);
-    } else if (still_promotable(context, facts)) {
-      ask_to_promote(context);
-    } else {
-      give_up_promotion(context, "a second look found: " + std::string(diagnosis()) + ", " + why_);
+  const auto* pg = std::get_if<PostgresFacts>(&sample->finding.facts);
+  const bool replays = pg && pg->lag_bytes.value_or(0) > 0;
+  if (sample->started - unsettled_->at >= promotion_settles && !replays) unsettled_.reset();
+}
+
+/// The second look, once it is over: does what led to the promotion still hold?
+void RouteKeeper::look_again(const RouteContext& context, const TargetFacts& facts) {
+  if (!looked_at_all(context)) {
+    if (context.now - promotion_->since > look_limit) {
+      give_up_promotion(context, "the second look was not over within a minute");
     }
+    return;
+  }
+  // Another may have heard more of the primary while the fence ran.
+  const bool chosen_by_us = promotion_->fenced && !promotion_->requested;
+  if (chosen_by_us && candidate_ && candidate_->name != promotion_->to) {
+    const std::string text = "promote " + candidate_->name.text + " in place of " + old_target_ +
+                             ": it has more by now than " + promotion_->to.text;
+    context.incidents.note(incident_, context.now, text, evidence_details(context));
+    context.effects.push_back(
+        Record{RecordKind::decision, policy_.name.text, text, evidence_details(context), {}});
+    promotion_->to = candidate_->name;
+    context.incidents.set_targets(incident_, old_target_, promotion_->to.text);
+    if (!looked_at(context, promotion_->to)) return;
+  }
+  settle_guards(context, std::nullopt);
+  // A ladder is automatic too.
+  const Guard* denied = nullptr;
+  if (!promotion_->requested) denied = first_denied_last_moment(guards_);
+  if (promotion_->by_ladder) denied = first_denied_asked(guards_, last_moment_gates());
+  if (denied) {
+    record_denial(context, *denied, "promotion of " + promotion_->to.text);
+    give_up_promotion(context, "guard " + std::string(denied->name) + ": " + denied->value);
+  } else if (still_promotable(context, facts)) {
+    ask_to_promote(context);
+  } else {
+    give_up_promotion(context, "a second look found: " + std::string(diagnosis()) + ", " + why_);
+  }
+}
+
+void RouteKeeper::advance_promotion(const RouteContext& context, const TargetFacts& facts) {
+  settle_doubt(context);
+  if (promotion_) {
+    if (promotion_->phase == Promotion::Phase::looking) look_again(context, facts);
     return;
   }
   if (!drives() || !candidate_ || acting_ || switchover_ || promoted_) return;
@@ -274,12 +334,7 @@ void RouteKeeper::take_promotion_outcome(const RouteContext& context,
     if (!targets_.empty()) note_replaced(context, targets_.front(), to);
     failures_ = 0;
     retry_at_.reset();
-    if (policy_.hooks.contains(HookKind::after_promote)) {
-      context.effects.push_back(
-          RunHook{ActionId{++context.last_action_id}, policy_.name, HookKind::after_promote,
-                  targets_.empty() ? SwitchTarget{} : target_of(context, targets_.front()),
-                  target_of(context, to), incident_});
-    }
+    run_after_promote(context, targets_.empty() ? ProbeName{} : targets_.front(), to);
     promotion_.reset();
     // The request, if there was one, ends when the route leads there: take_switch_outcome.
     return;
@@ -293,6 +348,15 @@ void RouteKeeper::take_promotion_outcome(const RouteContext& context,
   }
   promotion_.reset();
   if (requested) end_request(false, text);
+}
+
+void RouteKeeper::run_after_promote(const RouteContext& context, const ProbeName& old_one,
+                                    const ProbeName& to) {
+  if (context.mode == Mode::observe || !policy_.hooks.contains(HookKind::after_promote)) return;
+  context.effects.push_back(
+      RunHook{ActionId{++context.last_action_id}, policy_.name, HookKind::after_promote,
+              old_one.text.empty() ? SwitchTarget{} : target_of(context, old_one),
+              target_of(context, to), incident_});
 }
 
 /// Redis has no timelines: that this master is an old one is ours to know, also after a restart.

@@ -130,12 +130,42 @@ RouteKeeper::RequestPlan RouteKeeper::plan_request(const RouteContext& context,
   if (cause == SwitchCause::recovery && asked.by != "promote") {
     return plan.refuse("no candidate fits; a ladder's `promote` step would promote");
   }
-  if (cause == SwitchCause::recovery && unsettled_) {
-    return plan.refuse("the promotion of " + unsettled_->to.text +
-                       " may still happen: a person decides (pointsman switch)");
+  // A ladder is automatic: it promotes what a route that drives would, for the same reasons.
+  if (cause == SwitchCause::recovery) {
+    if (!diagnosis_ || diagnosis_->plan != Plan::promote) {
+      return plan.refuse("nothing is promoted for " + std::string(diagnosis()) + ": " + why_);
+    }
+    settle_guards(context, std::nullopt);
+    if (const Guard* denied = first_denied_asked(guards_, promotion_gates())) {
+      return plan.refuse("held by guard " + std::string(denied->name) + ": " + denied->value +
+                         " (limit: " + denied->limit + ")");
+    }
+  }
+  if (may_live(context, facts.target) && !asked.unfenced) {
+    return plan.refuse(join_names(targets_) + " does not serve but may be at work (" +
+                       std::string(diagnosis()) +
+                       "): what it still commits would be lost. Stop it first, or wait, or "
+                       "override with --unfenced (recorded)");
   }
   return is_alive(facts.target) ? plan_switchover(asked, std::move(plan))
-                                : plan_failover(asked, facts, missing_of(*sample), std::move(plan));
+                                : plan_failover(asked, facts, *sample, std::move(plan));
+}
+
+/// It does not serve, yet it may be at work: what it still commits would be lost.
+bool RouteKeeper::may_live(const RouteContext& context, TargetFact target) const {
+  switch (target) {
+    case TargetFact::unseen:
+    case TargetFact::starting:
+    case TargetFact::saturated:
+    case TargetFact::failing:
+      return true;
+    case TargetFact::stopping: {  // unless it has stopped by now
+      const Sample* sample = evidence(context, targets_.front());
+      return !sample || sample->finding.reason != Reason::connect_refused;
+    }
+    default:
+      return false;
+  }
 }
 
 /// The current target lives: in the order of FACTS section 9(a).
@@ -160,8 +190,9 @@ RouteKeeper::RequestPlan RouteKeeper::plan_switchover(const SwitchRequested& ask
 }
 
 RouteKeeper::RequestPlan RouteKeeper::plan_failover(const SwitchRequested& asked,
-                                                    const TargetFacts& facts, std::uint64_t missing,
+                                                    const TargetFacts& facts, const Sample& sample,
                                                     RequestPlan plan) const {
+  const std::uint64_t missing = missing_of(sample);
   const std::string from = join_names(targets_), to = plan.to.text;
   plan.lines.push_back("promote " + to +
                        (positions_.empty()
@@ -175,10 +206,7 @@ RouteKeeper::RequestPlan RouteKeeper::plan_failover(const SwitchRequested& asked
                        "split the brain");
   }
   // The fact is of the best candidate; who is asked for may be another.
-  const auto* limit =
-      policy_.promote ? std::get_if<std::uint64_t>(&policy_.promote->max_lag) : nullptr;
-  const bool too_far =
-      (policy_.promote && facts.candidate == CandidateFact::lagging) || (limit && missing > *limit);
+  const bool too_far = exceeds_lag(position_of(sample.finding).value_or(0), missing);
   if (too_far && !asked.allow_data_loss) {
     return plan.refuse(to + " lacks " + std::to_string(missing) +
                        " bytes of what was last seen on " + from +
@@ -215,9 +243,18 @@ bool RouteKeeper::start_request(const RouteContext& context) {
   }
   if (promoted_ == to) return true;  // its probe has not seen it yet
   if (!is_alive(facts.target)) {
+    if (facts.trust != TrustFact::trusted) return true;  // until all have run again
+    if (request_->cause == SwitchCause::recovery) {
+      settle_guards(context, std::nullopt);
+      if (const Guard* denied = first_denied_asked(guards_, promotion_gates())) {
+        end_request(false, "held by guard " + std::string(denied->name) + ": " + denied->value);
+        return false;
+      }
+    }
     Promotion promotion;
     promotion.to = to;
     promotion.requested = true;
+    promotion.by_ladder = request_->cause == SwitchCause::recovery;
     promotion.allow_data_loss = request_->asked.allow_data_loss;
     begin_promotion(context, std::move(promotion));
     return true;
@@ -272,6 +309,9 @@ void RouteKeeper::take_switchover_outcome(const RouteContext& context,
     targets_ = {order.to.probe};
     timeline_ = std::max(timeline_, finished.timeline.value_or(0));
     positions_.clear();
+    replid_.clear();
+    promoted_.reset();  // whoever else was promoted is not what the route is about any more
+    run_after_promote(context, order.from.probe, order.to.probe);
     verified_ = finished.verified;
     mark_arrival(context, finished);
     last_switch_at_ = switched_over_at_ = context.now;

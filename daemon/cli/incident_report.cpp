@@ -94,9 +94,13 @@ std::string rpo_text(const json::value& incident, const std::string& day) {
     return true_member(rpo, "exact") ? "nothing; the old primary is back and shows it"
                                      : "nothing, as far as is known";
   }
-  const auto window = fmt::format("rows committed between {} and {} ({})",
-                                  clock_text(rpo, "from", day), clock_text(rpo, "to", day),
-                                  precise_duration(milliseconds{integer_member(rpo, "window_ms")}));
+  const auto window =
+      text_member(rpo, "from").empty()
+          ? fmt::format("rows committed until {} (since when is not known)",
+                        clock_text(rpo, "to", day))
+          : fmt::format("rows committed between {} and {} ({})", clock_text(rpo, "from", day),
+                        clock_text(rpo, "to", day),
+                        precise_duration(milliseconds{integer_member(rpo, "window_ms")}));
   std::string text;
   if (true_member(rpo, "exact")) {
     text = fmt::format("{}: exactly {} of WAL", window, byte_text(bounded ? upper : lower));

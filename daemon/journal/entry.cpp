@@ -85,6 +85,7 @@ json::object json_of(const MemoryRow& row) {
     object["last_seen_ms"] = milliseconds(*row.last_seen_at);
   }
   if (row.last_switch_at) object["last_switch_ms"] = milliseconds(*row.last_switch_at);
+  if (row.told_to_stop_at) object["told_to_stop_ms"] = milliseconds(*row.told_to_stop_at);
   return object;
 }
 
@@ -111,6 +112,7 @@ MemoryRow held_memory_of(const json::value& v) {
   }
   if (const auto* switched = o.if_contains("last_switch_ms"))
     row.last_switch_at = wall_of(*switched);
+  if (const auto* told = o.if_contains("told_to_stop_ms")) row.told_to_stop_at = wall_of(*told);
   return row;
 }
 

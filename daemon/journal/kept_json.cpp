@@ -166,7 +166,7 @@ Rpo rpo_of(const json::object& o, const Clocks& now) {
   Rpo rpo;
   rpo.lower_bytes = o.at("lower_bytes").to_number<std::uint64_t>();
   rpo.upper_bytes = maybe_number(o.at("upper_bytes"));
-  rpo.from = time(o.at("from"), now);
+  rpo.from = maybe_time(o.at("from"), now);
   rpo.to = time(o.at("to"), now);
   rpo.exact = o.at("exact").as_bool();
   rpo.promotion_lsn = o.at("promotion_lsn").to_number<std::uint64_t>();
@@ -257,6 +257,7 @@ MemoryRow row_of(const RouteMemory& memory, Clocks now) {
   MemoryRow row{memory, now.wall};
   if (memory.last_seen) row.last_seen_at = now.to_wall(memory.last_seen->at);
   if (memory.last_switch) row.last_switch_at = now.to_wall(*memory.last_switch);
+  if (memory.told_to_stop) row.told_to_stop_at = now.to_wall(*memory.told_to_stop);
   return row;
 }
 
@@ -264,6 +265,8 @@ RouteMemory memory_of(const MemoryRow& row, Clocks now) {
   RouteMemory memory = row.memory;
   memory.last_switch.reset();
   if (row.last_switch_at) memory.last_switch = now.to_mono(*row.last_switch_at);
+  memory.told_to_stop.reset();
+  if (row.told_to_stop_at) memory.told_to_stop = now.to_mono(*row.told_to_stop_at);
   if (!row.last_seen_at) memory.last_seen.reset();
   if (memory.last_seen) memory.last_seen->at = now.to_mono(*row.last_seen_at);
   return memory;

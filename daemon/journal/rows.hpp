@@ -45,7 +45,7 @@ struct OutcomeRow {
 struct MemoryRow {
   RouteMemory memory;
   WallTime at{};
-  std::optional<WallTime> last_seen_at{}, last_switch_at{};
+  std::optional<WallTime> last_seen_at{}, last_switch_at{}, told_to_stop_at{};
   /// Either may go backwards: the clock by hand, the epoch when a start could not read the journal.
   bool supersedes(const MemoryRow& other) const {
     return memory.epoch >= other.memory.epoch || at >= other.at;

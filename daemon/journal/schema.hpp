@@ -11,7 +11,7 @@ namespace pointsman {
 /// Written into each file of ours ("PTSM"): a foreign SQLite file is told apart by it.
 inline constexpr std::int64_t journal_application_id = 0x5054534D;
 
-inline constexpr std::array<const char*, 4> journal_migrations{
+inline constexpr std::array<const char*, 5> journal_migrations{
     R"sql(
 CREATE TABLE events(
   seq     INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: readers resume from it
@@ -87,6 +87,10 @@ CREATE INDEX history_by_end ON history(at_ms);
 ALTER TABLE route_memory ADD COLUMN last_position  INTEGER;
 ALTER TABLE route_memory ADD COLUMN last_seen_ms   INTEGER;
 ALTER TABLE route_memory ADD COLUMN last_switch_ms INTEGER;
+)sql",
+    R"sql(
+-- NULL: it was not told to stop, or is back.
+ALTER TABLE route_memory ADD COLUMN told_to_stop_ms INTEGER;
 )sql",
 };
 

@@ -86,6 +86,7 @@ bool run(Statement& statement, const MemoryRow& row) {
   statement.bind(8, seen ? std::optional(static_cast<std::int64_t>(seen->position)) : std::nullopt);
   statement.bind(9, milliseconds(row.last_seen_at));
   statement.bind(10, milliseconds(row.last_switch_at));
+  statement.bind(11, milliseconds(row.told_to_stop_at));
   return statement.run();
 }
 
@@ -123,12 +124,13 @@ Store::Statements::Statements(Database& database)
       // What was kept in the runtime folder may be older than what is here already.
       memory(database.prepare(
           "INSERT INTO route_memory(route,targets,system_id,timeline,epoch,at_ms,replaced,"
-          "last_position,last_seen_ms,last_switch_ms) VALUES(?,?,?,?,?,?,?,?,?,?) "
+          "last_position,last_seen_ms,last_switch_ms,told_to_stop_ms) "
+          "VALUES(?,?,?,?,?,?,?,?,?,?,?) "
           "ON CONFLICT(route) DO UPDATE SET targets=excluded.targets, "
           "system_id=excluded.system_id, timeline=excluded.timeline, epoch=excluded.epoch, "
           "at_ms=excluded.at_ms, replaced=excluded.replaced, "
           "last_position=excluded.last_position, last_seen_ms=excluded.last_seen_ms, "
-          "last_switch_ms=excluded.last_switch_ms "
+          "last_switch_ms=excluded.last_switch_ms, told_to_stop_ms=excluded.told_to_stop_ms "
           "WHERE excluded.epoch >= route_memory.epoch OR excluded.at_ms >= route_memory.at_ms")),
       keep(database.prepare(
           "INSERT OR REPLACE INTO kept(kind,name,document,at_ms) VALUES(?,?,?,?)")),

@@ -18,16 +18,20 @@ constexpr int max_unfinished = 1000;
 constexpr std::int64_t version_with_kept = 2;
 /// Before this one a route's last position and last switch are.
 constexpr std::int64_t version_with_positions = 4;
+/// Before this one: when its target was told to stop.
+constexpr std::int64_t version_with_told_to_stop = 5;
 
 WallTime wall_of(std::int64_t count) {
   return WallTime{std::chrono::milliseconds{count}};
 }
 
 std::string routes_question(std::int64_t version) {
-  return fmt::format("SELECT route,targets,system_id,timeline,epoch,at_ms,{},{} FROM route_memory",
-                     version >= version_with_kept ? "replaced" : "'[]'",
-                     version >= version_with_positions ? "last_position,last_seen_ms,last_switch_ms"
-                                                       : "NULL,NULL,NULL");
+  return fmt::format(
+      "SELECT route,targets,system_id,timeline,epoch,at_ms,{},{},{} FROM route_memory",
+      version >= version_with_kept ? "replaced" : "'[]'",
+      version >= version_with_positions ? "last_position,last_seen_ms,last_switch_ms"
+                                        : "NULL,NULL,NULL",
+      version >= version_with_told_to_stop ? "told_to_stop_ms" : "NULL");
 }
 
 MemoryRow route_of(const Statement& row) {
@@ -44,6 +48,7 @@ MemoryRow route_of(const Statement& row) {
     found.last_seen_at = wall_of(*seen);
   }
   if (const auto switched = row.maybe_integer(9)) found.last_switch_at = wall_of(*switched);
+  if (const auto told = row.maybe_integer(10)) found.told_to_stop_at = wall_of(*told);
   return found;
 }
 

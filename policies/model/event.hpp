@@ -205,6 +205,8 @@ struct RouteMemory {
   /// Of its one target, when this was written; none: it was not seen since the route leads there.
   std::optional<SeenPosition> last_seen{};
   std::optional<MonoTime> last_switch{};  ///< repairs are none; none: not known
+  /// Its one target's administrator told it to stop then (restart_grace), and it is not back yet.
+  std::optional<MonoTime> told_to_stop{};
   friend bool operator==(const RouteMemory&, const RouteMemory&) = default;
 };
 
@@ -223,7 +225,7 @@ struct LadderMemory {
   std::string phase;  ///< a word of the keeper's
   int step = 0, attempt = 0;
   IncidentId incident{};
-  ActionId action{};       ///< of the step under way; none: 0
+  ActionId action{};       ///< of its newest step: no later life gives the number again; none: 0
   MonoTime phase_since{};  ///< when the phase began
   std::optional<MonoTime> cooldown_until;
   std::vector<MonoTime> runs;  ///< starts of the runs that the limits count, oldest first
@@ -238,7 +240,7 @@ struct FlagMemory {
   MonoTime since{};
   std::string reason, by;
   std::optional<MonoTime> until;
-  std::optional<LadderName> until_recovered;
+  std::optional<LadderName> until_recovered;  ///< of several ladders: "a, b" (policies/operations)
   friend bool operator==(const FlagMemory&, const FlagMemory&) = default;
 };
 

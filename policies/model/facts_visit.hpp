@@ -73,6 +73,8 @@ void visit_facts(V& visit, const RedisFacts& f) {
   optional_fact(visit, "maxmemory", f.maxmemory);
   visit("loading", FactValue{f.loading});
   optional_fact(visit, "sentinels", f.sentinels);
+  text_fact(visit, "replid", f.replid);
+  text_fact(visit, "replid2", f.replid2);
 }
 
 template <class V>
@@ -96,7 +98,7 @@ void visit_facts(V& visit, const TcpFacts& f) {
 template <class V>
 void visit_facts(V& visit, const PgbouncerFacts& f) {
   visit("waiting", FactValue{f.waiting});
-  visit("maxwait_ms", FactValue{milliseconds(f.maxwait)});
+  visit("maxwait", FactValue{seconds(f.maxwait)});
   visit("active", FactValue{f.active});
   visit("idle", FactValue{f.idle});
   visit("paused", FactValue{f.paused});
@@ -109,7 +111,7 @@ void visit_facts(V& visit, const DiskFacts& f) {
   visit("free", FactValue{f.free});
   visit("total", FactValue{f.total});
   visit("used_ratio", FactValue{f.used_ratio});
-  optional_fact(visit, "inodes_ratio", f.inodes_ratio);
+  optional_fact(visit, "inodes", f.inodes_ratio);
   visit("read_only", FactValue{f.read_only});
   optional_fact(visit, "hours_to_full", f.hours_to_full);
 }

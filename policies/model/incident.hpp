@@ -52,7 +52,9 @@ inline constexpr std::size_t mark_count = 10;
 struct Rpo {
   std::uint64_t lower_bytes = 0;
   std::optional<std::uint64_t> upper_bytes;
-  MonoTime from{}, to{};  ///< rows whose commit was acknowledged in between may be lost
+  /// Rows whose commit was acknowledged in between may be lost; none: since when is not known.
+  std::optional<MonoTime> from;
+  MonoTime to{};
   bool exact = false;
   std::uint64_t promotion_lsn = 0;            ///< where the new timeline begins
   std::optional<std::uint64_t> old_last_lsn;  ///< last seen on the old primary

@@ -33,7 +33,7 @@ enum class Reason {
   protocol_error,  ///< the peer speaks, but not what was expected; a close in mid-answer too
   status_mismatch,
   body_mismatch,
-  query_failed,
+  query_failed,  ///< an error; of a database that spoke in this run also: no answer in time
   wrong_role,
   lag,
   link_down,  ///< a replica that has lost its master
@@ -42,8 +42,8 @@ enum class Reason {
   stopping,   ///< PostgreSQL says that an administrator stops it
   read_only,
   over_threshold,
-  slow,        ///< passed, but later than warn_latency
-  timeout,     ///< connected, then no whole answer before the deadline
+  slow,        ///< passed, but later than warn_latency; or a new session did not come in time
+  timeout,     ///< connected, then no whole answer in time; of a database: not a byte
   stuck,       ///< a local call that does not return (a hung mount)
   not_active,  ///< a systemd unit in another state than the wanted one
   paused,      ///< a pgbouncer database is paused or disabled
@@ -86,6 +86,8 @@ struct RedisFacts {
   std::optional<std::int64_t> maxmemory;    ///< bytes; 0 is no limit
   bool loading = false;
   std::optional<std::int64_t> sentinels;  ///< live Sentinels that watch it
+  std::string replid;   ///< of the history that `offset` counts in; empty: not known
+  std::string replid2;  ///< of the one before its last promotion; empty: none
   friend bool operator==(const RedisFacts&, const RedisFacts&) = default;
 };
 

@@ -36,8 +36,19 @@ void write_rpo(JsonWriter& json, const std::optional<Rpo>& rpo, const TimeScale&
   }
   json.begin_object().key("lower_bytes").unsigned_integer(rpo->lower_bytes).key("upper_bytes");
   write_optional(json, rpo->upper_bytes);
-  json.key("from").time(times.to_wall(rpo->from)).key("to").time(times.to_wall(rpo->to));
-  json.key("window_ms").milliseconds(rpo->to - rpo->from).key("exact").boolean(rpo->exact);
+  json.key("from");
+  if (rpo->from) {
+    json.time(times.to_wall(*rpo->from));
+  } else {
+    json.null();
+  }
+  json.key("to").time(times.to_wall(rpo->to)).key("window_ms");
+  if (rpo->from) {
+    json.milliseconds(rpo->to - *rpo->from);
+  } else {
+    json.null();
+  }
+  json.key("exact").boolean(rpo->exact);
   json.key("promotion_lsn").unsigned_integer(rpo->promotion_lsn).key("old_last_lsn");
   write_optional(json, rpo->old_last_lsn);
   json.end_object();

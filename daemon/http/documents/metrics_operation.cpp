@@ -41,7 +41,7 @@ void add_recovery_figures(MetricFamilies& all, const Snapshot& snapshot) {
       bytes.gauge({{"subject", subject}, {"bound", "upper"}},
                   static_cast<double>(*rpo.upper_bytes));
     }
-    window.gauge({{"subject", subject}}, seconds(rpo.to - rpo.from));
+    if (rpo.from) window.gauge({{"subject", subject}}, seconds(rpo.to - *rpo.from));
   }
 }
 

@@ -34,6 +34,8 @@ Finding redis_finding() {
   facts.link_up = false;
   facts.loading = true;
   facts.sentinels = 0;
+  facts.replid = std::string(40, 'a');
+  facts.replid2 = std::string(40, 'b');
   return {Outcome::fail, Reason::link_down, "", facts};
 }
 

@@ -71,7 +71,7 @@ Rpo any_rpo() {
   Rpo rpo;
   rpo.lower_bytes = any_number();
   if (*rc::gen::arbitrary<bool>()) rpo.upper_bytes = any_number();
-  rpo.from = *any_time();
+  if (*rc::gen::arbitrary<bool>()) rpo.from = *any_time();
   rpo.to = *any_time();
   rpo.exact = *rc::gen::arbitrary<bool>();
   rpo.promotion_lsn = any_number();
@@ -180,7 +180,7 @@ TEST_CASE("an incident comes back whole, its times on the clocks of the new star
   for (auto& mark : expected.marks) {
     if (mark) mark = shifted(*mark);
   }
-  expected.rpo->from = shifted(incident.rpo->from);
+  expected.rpo->from = shifted(*incident.rpo->from);
   expected.rpo->to = shifted(incident.rpo->to);
   expected.notes[0].at = expected.attempts[0].at = expected.attempts[1].at =
       expected.acknowledged->at = shifted(before.mono);
@@ -195,11 +195,13 @@ TEST_CASE(
   CHECK(memory_of(row_of(route, before), after) == route);
   route.last_seen = SeenPosition{90'000'000, before.mono - 2s};
   route.last_switch = before.mono - 30s;
+  route.told_to_stop = before.mono - 3s;
   const RouteMemory back = memory_of(row_of(route, before), after);
   REQUIRE(back.last_seen);
   CHECK(back.last_seen->position == 90'000'000);
   CHECK(back.last_seen->at == shifted(before.mono - 2s));
   CHECK(back.last_switch == shifted(before.mono - 30s));
+  CHECK(back.told_to_stop == shifted(before.mono - 3s));
 }
 
 TEST_CASE("ladders, flags, the pause and the drain come back; what was cleared does not") {

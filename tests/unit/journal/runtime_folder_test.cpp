@@ -76,6 +76,7 @@ TEST_CASE_METHOD(Fixture, "a route's last position and last switch are kept with
   row.memory.last_seen = SeenPosition{std::uint64_t{1} << 60, MonoTime{}};
   row.last_seen_at = WallTime{5ms};
   row.last_switch_at = WallTime{7ms};
+  row.told_to_stop_at = WallTime{8ms};
   runtime->keep_memory(row);
   settle();
   const auto entries = runtime->read();
@@ -85,6 +86,7 @@ TEST_CASE_METHOD(Fixture, "a route's last position and last switch are kept with
   CHECK(found.memory == row.memory);
   CHECK(found.last_seen_at == row.last_seen_at);
   CHECK(found.last_switch_at == row.last_switch_at);
+  CHECK(found.told_to_stop_at == row.told_to_stop_at);
 }
 
 TEST_CASE_METHOD(Fixture, "files that are not ours are left alone, half-written ones of ours go") {

@@ -65,6 +65,7 @@ TEST_CASE_METHOD(Fixture, "what was written is found again") {
     seen.memory.last_seen = SeenPosition{90'000'000, MonoTime{}};
     seen.last_seen_at = WallTime{std::chrono::milliseconds{1'700'000'000'123}};
     seen.last_switch_at = WallTime{std::chrono::milliseconds{-5}};
+    seen.told_to_stop_at = WallTime{std::chrono::milliseconds{1'700'000'000'456}};
     batch.memories.push_back(seen);
     Sample sample;
     sample.probe = ProbeName("primary");
@@ -92,9 +93,11 @@ TEST_CASE_METHOD(Fixture, "what was written is found again") {
         RouteMemory{RouteName("bud"), {ProbeName("a"), ProbeName("b")}, "761", 3, 9});
   CHECK_FALSE(routes[0].last_seen_at);
   CHECK_FALSE(routes[0].last_switch_at);
+  CHECK_FALSE(routes[0].told_to_stop_at);
   CHECK(routes[1].memory.last_seen == SeenPosition{90'000'000, MonoTime{}});
   CHECK(routes[1].last_seen_at == WallTime{std::chrono::milliseconds{1'700'000'000'123}});
   CHECK(routes[1].last_switch_at == WallTime{std::chrono::milliseconds{-5}});
+  CHECK(routes[1].told_to_stop_at == WallTime{std::chrono::milliseconds{1'700'000'000'456}});
   CHECK(number(file, "SELECT count(*) FROM events") == 2);
   CHECK(number(file, "SELECT count(*) FROM samples WHERE json_extract(facts,'$.timeline')=3") == 2);
   CHECK(number(file, "SELECT json_extract(details,'$.lag')='0; 1' FROM events") == 1);

@@ -62,7 +62,7 @@ std::vector<Facts> full_facts() {
                    true,
                    "S",
                    "15.20"};
-  RedisFacts rd{RedisRole::replica, 7, true, 1s, 3, 100, 1000, true, 2};
+  RedisFacts rd{RedisRole::replica, 7, true, 1s, 3, 100, 1000, true, 2, "a1", "b2"};
   HttpFacts http{200, 1ms, 2ms, 3ms, 4ms, 5ms, expires, "10.0.0.1"};
   PgbouncerFacts pool{1, 2s, 3, 4, 5, "1.18.0"};
   DiskFacts disk{1, 2, 3, 0.5, 0.1, true, 7.5};
@@ -123,7 +123,7 @@ TEST_CASE("every enumerator has a word of its own") {
 }
 
 TEST_CASE("facts: those that are known are visited, each under a name of its own") {
-  const std::size_t expected[] = {16, 9, 8, 2, 6, 7, 5, 4, 3, 2};
+  const std::size_t expected[] = {16, 11, 8, 2, 6, 7, 5, 4, 3, 2};
   const std::vector<Facts> all = full_facts();
   for (std::size_t i = 0; i < all.size(); ++i) CHECK(names_of(all[i]).size() == expected[i]);
   CHECK(names_of(Facts{}).empty());
@@ -164,7 +164,8 @@ TEST_CASE("each member of a value counts when it is compared") {
        [](auto& f) { f.link_up = false; }, [](auto& f) { f.lag.reset(); },
        [](auto& f) { f.clients = 1; }, [](auto& f) { f.used_memory = 1; },
        [](auto& f) { f.maxmemory = 1; }, [](auto& f) { f.loading = false; },
-       [](auto& f) { f.sentinels = 1; }});
+       [](auto& f) { f.sentinels = 1; }, [](auto& f) { f.replid = ""; },
+       [](auto& f) { f.replid2 = ""; }});
   check_each_member<HttpFacts>(
       std::get<HttpFacts>(full[2]),
       {[](auto& f) { f.status_code = 500; }, [](auto& f) { f.dns.reset(); },

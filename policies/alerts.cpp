@@ -53,10 +53,20 @@ std::string print_rpo(const Rpo& rpo) {
     bytes =
         rpo.upper_bytes ? bytes + " to " + std::to_string(*rpo.upper_bytes) : "at least " + bytes;
   }
-  return bytes + " bytes of WAL, commits within " + print_duration(rpo.to - rpo.from);
+  return bytes + " bytes of WAL, commits within " +
+         (rpo.from ? print_duration(rpo.to - *rpo.from) : "a time that is not known");
 }
 
-std::string summarise(const Incident& incident, MonoTime now) {
+/// How often this notifier was called to it; the first time goes without saying.
+std::string print_calls(const Incident& incident, const NotifierName& notifier) {
+  for (const AlertTold& told : incident.told) {
+    const std::uint64_t again = told.notifier == notifier ? calls_again(told) : 0;
+    if (again > 0) return " [call " + std::to_string(again + 1) + "]";
+  }
+  return {};
+}
+
+std::string summarise(const Incident& incident, const NotifierName& notifier, MonoTime now) {
   const MonoTime start = start_of(incident);
   if (incident.state == IncidentState::closed) {
     return incident.subject + " is well again after " +
@@ -65,7 +75,7 @@ std::string summarise(const Incident& incident, MonoTime now) {
   std::string text =
       incident.subject + ": " + (incident.why.empty() ? incident.cause : incident.why);
   if (incident.needs_human) text += " (a human is needed)";
-  return text;
+  return text + print_calls(incident, notifier);
 }
 
 /// That are told without having been named: by their `on:`.
@@ -91,7 +101,7 @@ Alert make_alert(const Incident& incident, const NotifierName& notifier, MonoTim
   alert.subject = incident.subject;
   alert.severity = incident.severity;
   alert.starts = start;
-  alert.summary = summarise(incident, now);
+  alert.summary = summarise(incident, notifier, now);
   const auto add = [&alert](const char* name, std::string value) {
     if (!value.empty()) alert.annotations.emplace_back(name, std::move(value));
   };
@@ -115,7 +125,8 @@ Alert make_alert(const Incident& incident, const NotifierName& notifier, MonoTim
 std::string gist_of(const Incident& incident) {
   if (incident.state == IncidentState::closed) return "resolved";
   std::string gist = std::string(to_text(incident.severity)) + "|" + incident.cause + "|" +
-                     std::to_string(incident.attempts.size());
+                     std::to_string(incident.attempts.size()) + "|" +
+                     std::to_string(incident.members.size());
   if (incident.acknowledged) gist += "|acknowledged";
   if (incident.needs_human) gist += "|" + incident.asked;
   return gist;
@@ -129,11 +140,17 @@ void send_alerts(MonoTime now, const PolicySet& policy, IncidentId id, IncidentB
   const auto incident = book.find(id);
   const std::string gist = gist_of(*incident);
   for (const AlertTold& told : incident->told) {
+    if (!policy.notify.contains(told.notifier)) {
+      // It forgets with its outbox; should it be put back, it hears of what is open then.
+      if (!told.gist.empty()) book.told(id, told.notifier, "");
+      continue;
+    }
     // One that never heard of it need not hear that it is over.
     const bool needless = told.gist.empty() && incident->state == IncidentState::closed;
-    if (needless || told.gist == gist || !policy.notify.contains(told.notifier)) continue;
+    const std::string next = with_calls(gist, calls_again(told));
+    if (needless || told.gist == next) continue;
     effects.push_back(SendAlert{make_alert(*incident, told.notifier, now)});
-    book.told(id, told.notifier, gist);
+    book.told(id, told.notifier, next);
   }
 }
 

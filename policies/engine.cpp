@@ -62,6 +62,7 @@ void Engine::on(const PolicyLoaded& event) {
   recovery_.load(ladder_context(), *policy_);
   operations_.forget_ladders(
       [this](const LadderName& name) { return recovery_.is_configured(name); }, effects_);
+  tell_of_open_incidents();
   services_dirty_ = true;
   effects_.push_back(Record{RecordKind::policy,
                             "policy",

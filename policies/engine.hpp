@@ -78,6 +78,9 @@ class Engine {
   bool planned_maintenance() const;
   LadderSubject look_at(const LadderPolicy& ladder) const;
   bool switches_under(const Member& member) const;
+  bool has_run_since_distrust(const Member& member) const;
+  void count_step(const StepFinished& ended);
+  void tell_of_open_incidents();
   void run_ladders();
   void take_ended_steps();
   std::optional<StepFinished> begin_step(const RunStep& step);
@@ -117,6 +120,7 @@ class Engine {
   Recovery recovery_;
   std::map<RequestId, RunStep> switch_steps_;  ///< a ladder's switches that are under way
   std::vector<StepFinished> ended_steps_;
+  std::map<ActionId, StepKind> step_kinds_;  ///< of those that were begun and have not ended
   std::map<std::pair<std::string, ActionOutcome>, std::uint64_t> actions_;
   std::map<RequestId, RequestView> requests_;
   std::set<RouteName> troubled_;  ///< routes whose candidates run fast

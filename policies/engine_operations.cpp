@@ -1,5 +1,7 @@
 // The engine's side of operators: switches asked for, pause, flags, drain, acknowledgements; and
 // what a start remembers.
+#include <algorithm>
+
 #include "policies/alerts.hpp"
 #include "policies/engine.hpp"
 #include "policies/explain.hpp"
@@ -107,9 +109,14 @@ void Engine::on(const MemoryRestored& event) {
     keeper.adopt_holds(incidents_, now_);
   }
   operations_.restore(event, effects_);
+  // What was asked under a number in an earlier life is never another question in this one.
+  for (const LadderMemory& memory : event.ladders) {
+    last_action_id_ = std::max(last_action_id_, static_cast<std::uint64_t>(memory.action));
+  }
   recovery_.restore(ladder_context(), event.ladders);
   operations_.forget_ladders(
       [this](const LadderName& name) { return recovery_.is_configured(name); }, effects_);
+  tell_of_open_incidents();
   services_dirty_ = true;
 }
 
@@ -132,6 +139,13 @@ void Engine::keep_evidence(IncidentId id) {
     kept = std::move(stage);
   }
   if (over) evidenced_.erase(id);
+}
+
+/// Notifiers may have come, or gone, with a policy or between two lives.
+void Engine::tell_of_open_incidents() {
+  for (const auto& [subject, id] : incidents_.open_subjects()) {
+    send_alerts(now_, *policy_, id, incidents_, effects_);
+  }
 }
 
 /// Once a step each, as they are at its end.

@@ -45,7 +45,7 @@ LadderContext Engine::ladder_context() {
 bool Engine::planned_maintenance() const {
   const auto flags = operations_.flags();
   const auto it = flags.find(maintenance_flag);
-  return it != flags.end() && !it->second.until_recovered && !it->second.by.starts_with("ladder ");
+  return it != flags.end() && !is_set_by_ladder(it->second.by, it->second.until_recovered);
 }
 
 /// Is a route under this member (itself, or a member of the service) being switched?
@@ -62,11 +62,36 @@ bool Engine::switches_under(const Member& member) const {
                      [this](const Member& inner) { return switches_under(inner); });
 }
 
+/// All probes that this member rests on (SPEC section 4): those of a service, the candidates of a
+/// route and of its fallback. The configuration has no cycles.
+bool Engine::has_run_since_distrust(const Member& member) const {
+  if (!distrust_since_) return true;
+  const auto has_run = [this](const Member& inner) { return has_run_since_distrust(inner); };
+  if (const auto* probe = std::get_if<ProbeName>(&member)) {
+    const auto it = probes_.find(*probe);
+    if (it == probes_.end() || !it->second.policy.enabled) return true;
+    return it->second.ran_since && *it->second.ran_since >= *distrust_since_;
+  }
+  if (const auto* service = std::get_if<ServiceName>(&member)) {
+    const auto it = policy_->services.find(*service);
+    if (it == policy_->services.end()) return true;
+    return std::all_of(it->second.members.begin(), it->second.members.end(), has_run);
+  }
+  const auto it = policy_->routes.find(std::get<RouteName>(member));
+  if (it == policy_->routes.end()) return true;
+  const RoutePolicy& route = it->second;
+  return std::all_of(route.candidates.begin(), route.candidates.end(), has_run) &&
+         (!route.fallback || has_run(*route.fallback));
+}
+
 LadderSubject Engine::look_at(const LadderPolicy& ladder) const {
   const Member& subject = ladder.when.subject;
   LadderSubject seen;
   seen.state = member_state(subject);
-  seen.trusted = !distrust_since_.has_value();
+  // What a step is to switch counts too.
+  seen.trusted = has_run_since_distrust(subject) &&
+                 std::all_of(ladder.steps.begin(), ladder.steps.end(),
+                             [&](const auto& step) { return has_run_since_distrust(step.route); });
   seen.switch_under_way = switches_under(subject);
   if (const auto incident = covering(incidents_, to_text(subject))) seen.incident = incident->id;
   const Onset onset = onset_of(subject);
@@ -92,7 +117,14 @@ void Engine::run_ladders() {
     if (mine == effects_.end()) break;
     const RunStep step = std::get<RunStep>(*mine);
     effects_.erase(mine);
-    if (const auto ended = begin_step(step)) recovery_.take(ladder_context(), look, *ended);
+    step_kinds_[step.id] = step.policy.kind;
+    if (const auto ended = begin_step(step)) {
+      count_step(*ended);
+      recovery_.take(ladder_context(), look, *ended);
+    }
+  }
+  for (const Effect& effect : effects_) {
+    if (const auto* step = std::get_if<RunStep>(&effect)) step_kinds_[step->id] = step->policy.kind;
   }
   for (const auto& [name, ladder] : policy_->recovery) {
     if (recovery_.is_well(name) && operations_.recovered(name, effects_)) services_dirty_ = true;
@@ -121,7 +153,7 @@ std::optional<StepFinished> Engine::begin_step(const RunStep& step) {
       operations_.set(now_, DrainSet{true, step.subject, by}, effects_);
       return step_end(step, true, "drained");
     case StepKind::notify:
-      incidents_.tell(step.incident, NotifierName(step.policy.name));
+      incidents_.call(step.incident, NotifierName(step.policy.name));
       return step_end(step, true, "told");
     case StepKind::backup:
       return step_end(step, false, "this version makes no backups yet");
@@ -165,12 +197,20 @@ void Engine::on(const StepApproved& event) {
   recovery_.take(ladder_context(), look, event);
 }
 
+/// Each of them once, by its kind. What nobody asked for is not counted.
+void Engine::count_step(const StepFinished& ended) {
+  const auto it = step_kinds_.find(ended.id);
+  if (it == step_kinds_.end()) return;
+  ++actions_[{std::string(to_text(it->second)), ended.outcome}];
+  step_kinds_.erase(it);
+}
+
 /// Steps that have ended since the last look, in order.
 void Engine::take_ended_steps() {
   const auto look = [this](const LadderPolicy& ladder) { return look_at(ladder); };
   const std::vector<StepFinished> ended = std::exchange(ended_steps_, {});
   for (const StepFinished& one : ended) {
-    ++actions_[{"step", one.outcome}];
+    count_step(one);
     recovery_.take(ladder_context(), look, one);
   }
 }

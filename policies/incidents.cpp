@@ -1,6 +1,7 @@
 #include "policies/incidents.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "policies/explain.hpp"
 
@@ -19,7 +20,35 @@ bool has_room(const Incident& incident, const Details& more) {
   return more.empty() || bytes <= incident_evidence_bytes;
 }
 
+constexpr std::string_view again_mark = "|again ";
+
+/// What it was told counts no more. One that was not told yet is told anyhow.
+void call_again(AlertTold& told) {
+  if (!told.gist.empty()) told.gist = with_calls("", calls_again(told) + 1);
+}
+
+void ask_anew(Incident& incident, const std::string& asked) {
+  incident.needs_human = true;
+  incident.asked = asked;
+  incident.acknowledged.reset();
+  if (incident.state == IncidentState::closed) return;
+  for (AlertTold& told : incident.told) call_again(told);
+}
+
 }  // namespace
+
+std::uint64_t calls_again(const AlertTold& told) {
+  const std::size_t at = told.gist.rfind(again_mark);
+  if (at == std::string::npos) return 0;
+  const char* end = told.gist.data() + told.gist.size();
+  std::uint64_t again = 0;
+  const auto read = std::from_chars(told.gist.data() + at + again_mark.size(), end, again);
+  return read.ec == std::errc{} && read.ptr == end ? again : 0;
+}
+
+std::string with_calls(const std::string& gist, std::uint64_t again) {
+  return again == 0 ? gist : gist + std::string(again_mark) + std::to_string(again);
+}
 
 IncidentId IncidentBook::open(MonoTime now, const OpenIncident& what) {
   if (const auto it = open_.find(what.subject); it != open_.end()) return it->second;
@@ -156,19 +185,19 @@ void IncidentBook::raise(IncidentId id, Severity severity) {
 
 void IncidentBook::needs_human(IncidentId id, const std::string& asked) {
   const auto known = find(id);
-  if (!known || (known->needs_human && known->asked == asked)) return;
+  if (known && !(known->needs_human && known->asked == asked)) call_human(id, asked);
+}
+
+void IncidentBook::call_human(IncidentId id, const std::string& asked) {
   Incident* incident = edit(id);
-  incident->needs_human = true;
-  incident->asked = asked;
+  if (!incident) return;
+  ask_anew(*incident, asked);
   incident->severity = Severity::critical;
 }
 
 void IncidentBook::ask(IncidentId id, const std::string& asked) {
   const auto known = find(id);
-  if (!known || (known->needs_human && known->asked == asked)) return;
-  Incident* incident = edit(id);
-  incident->needs_human = true;
-  incident->asked = asked;
+  if (known && !(known->needs_human && known->asked == asked)) ask_anew(*edit(id), asked);
 }
 
 void IncidentBook::ask_nothing(IncidentId id) {
@@ -193,6 +222,15 @@ void IncidentBook::tell(IncidentId id, const NotifierName& notifier) {
     if (told.notifier == notifier) return;
   }
   edit(id)->told.push_back({notifier, ""});
+}
+
+void IncidentBook::call(IncidentId id, const NotifierName& notifier) {
+  tell(id, notifier);
+  Incident* incident = edit(id);
+  if (!incident || incident->state == IncidentState::closed) return;
+  for (AlertTold& told : incident->told) {
+    if (told.notifier == notifier) call_again(told);
+  }
 }
 
 void IncidentBook::told(IncidentId id, const NotifierName& notifier, const std::string& gist) {

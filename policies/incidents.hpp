@@ -26,6 +26,11 @@ struct OpenIncident {
   std::string old_target;
 };
 
+/// How often a notifier was called again. It is kept behind the gist of what it was told
+/// ("…|again 2"), so that it survives a restart with it.
+std::uint64_t calls_again(const AlertTold& told);
+std::string with_calls(const std::string& gist, std::uint64_t again);
+
 class IncidentBook {
  public:
   using Stories = std::map<IncidentId, std::shared_ptr<const Incident>>;
@@ -44,9 +49,13 @@ class IncidentBook {
   void set_rpo(IncidentId id, const Rpo& rpo);
   void add_to_rebuild(IncidentId id, const std::string& what);
   void raise(IncidentId id, Severity severity);
-  /// Critical, and a person is asked to do something.
+  /// Critical, and a person is asked to do something. Nothing where just that is asked already.
   void needs_human(IncidentId id, const std::string& asked);
-  /// A person is asked something, no more; and: what was asked is answered.
+  /// The same, anew: whoever was told is told again though nothing else has changed, and an
+  /// acknowledgement counts no more.
+  void call_human(IncidentId id, const std::string& asked);
+  /// A person is asked something, no more, and told so as by call_human; and: what was asked is
+  /// answered.
   void ask(IncidentId id, const std::string& asked);
   void ask_nothing(IncidentId id);
   /// An open one may be acknowledged again: its ladder may have been exhausted again since. False:
@@ -54,6 +63,8 @@ class IncidentBook {
   bool acknowledge(IncidentId id, Acknowledgement acknowledgement);
   /// This notifier is told of it from now on.
   void tell(IncidentId id, const NotifierName& notifier);
+  /// The same; one that was told of it before is told once more.
+  void call(IncidentId id, const NotifierName& notifier);
   void told(IncidentId id, const NotifierName& notifier, const std::string& gist);
   void close(IncidentId id, MonoTime now);
 

@@ -15,7 +15,56 @@ Record operation(const std::string& subject, std::string text, Memory memory) {
   return record;
 }
 
+constexpr std::string_view between_owners = ", ";
+
+std::vector<std::string> owners_of(const FlagMemory& flag) {
+  std::vector<std::string> owners;
+  if (!flag.until_recovered) return owners;
+  const std::string& all = flag.until_recovered->text;
+  std::size_t begin = 0;
+  for (std::size_t end; (end = all.find(between_owners, begin)) != std::string::npos;) {
+    owners.push_back(all.substr(begin, end - begin));
+    begin = end + between_owners.size();
+  }
+  owners.push_back(all.substr(begin));
+  return owners;
+}
+
+void set_owners(FlagMemory& flag, const std::vector<std::string>& owners) {
+  std::string all;
+  for (const std::string& owner : owners) {
+    all += (all.empty() ? "" : std::string(between_owners)) + owner;
+  }
+  flag.until_recovered = LadderName(all);
+}
+
+/// How long a ladder wants a flag: the longer one stays.
+int endurance(const FlagMemory& flag) {
+  if (flag.until_recovered) return 1;
+  return flag.until ? 0 : 2;
+}
+
+/// What is to be, of two that ladders want of one flag.
+FlagMemory longest(const FlagMemory& known, const FlagMemory& wanted) {
+  if (endurance(known) != endurance(wanted)) {
+    return endurance(known) > endurance(wanted) ? known : wanted;
+  }
+  FlagMemory flag = known;
+  flag.until.reset();
+  if (known.until && wanted.until) flag.until = std::max(*known.until, *wanted.until);
+  if (!known.until_recovered || known.until_recovered == wanted.until_recovered) return flag;
+  std::vector<std::string> owners = owners_of(known);
+  const std::string& more = wanted.until_recovered->text;
+  if (std::find(owners.begin(), owners.end(), more) == owners.end()) owners.push_back(more);
+  set_owners(flag, owners);
+  return flag;
+}
+
 }  // namespace
+
+bool is_set_by_ladder(const std::string& by, const std::optional<LadderName>& until_recovered) {
+  return until_recovered || by.starts_with("ladder ");
+}
 
 void Operations::set(MonoTime, const AutomationSet& wanted, std::vector<Effect>& effects) {
   if (wanted.paused) {
@@ -31,16 +80,22 @@ void Operations::set(MonoTime, const AutomationSet& wanted, std::vector<Effect>&
       wanted));
 }
 
-bool Operations::set(MonoTime, const FlagMemory& flag, std::vector<Effect>& effects) {
-  const auto known = flags_.find(flag.flag);
-  if (known == flags_.end() && flags_.size() >= flags_limit) return false;
-  if (known != flags_.end() && flag.until_recovered && !known->second.until_recovered) {
-    effects.push_back(WriteFlag{flag.flag, true, known->second.reason});
-    return true;
+bool Operations::set(MonoTime, const FlagMemory& wanted, std::vector<Effect>& effects) {
+  const auto known = flags_.find(wanted.flag);
+  const bool is_new = known == flags_.end();
+  if (is_new && flags_.size() >= flags_limit) return false;
+  const auto by_ladder = [](const FlagMemory& flag) {
+    return is_set_by_ladder(flag.by, flag.until_recovered);
+  };
+  FlagMemory flag = wanted;
+  if (!is_new && by_ladder(wanted)) {
+    flag = by_ladder(known->second) ? longest(known->second, wanted) : known->second;
   }
-  flags_[flag.flag] = flag;
   effects.push_back(WriteFlag{flag.flag, true, flag.reason});
-  effects.push_back(operation(flag.flag.text, "flag set" + by_whom(flag.by, flag.reason), flag));
+  if (!is_new && flag == known->second) return true;
+  flags_[flag.flag] = flag;
+  effects.push_back(
+      operation(flag.flag.text, "flag set" + by_whom(wanted.by, wanted.reason), std::move(flag)));
   return true;
 }
 
@@ -81,23 +136,37 @@ bool Operations::pass_time(MonoTime now, std::vector<Effect>& effects) {
 }
 
 bool Operations::recovered(const LadderName& ladder, std::vector<Effect>& effects) {
-  std::vector<FlagName> over;
-  for (const auto& [name, flag] : flags_) {
-    if (flag.until_recovered == ladder) over.push_back(name);
-  }
-  for (const FlagName& name : over) clear(name, {"", ladder.text + " has recovered"}, effects);
-  return !over.empty();
+  const std::size_t before = flags_.size();
+  disown([&ladder](const LadderName& owner) { return owner == ladder; },
+         ladder.text + " has recovered", effects);
+  return flags_.size() < before;
 }
 
 void Operations::forget_ladders(const std::function<bool(const LadderName&)>& is_configured,
                                 std::vector<Effect>& effects) {
-  std::vector<FlagName> orphans;
-  for (const auto& [name, flag] : flags_) {
-    if (flag.until_recovered && !is_configured(*flag.until_recovered)) orphans.push_back(name);
+  disown([&is_configured](const LadderName& owner) { return !is_configured(owner); },
+         "the ladder that set it is no longer configured", effects);
+}
+
+/// The ladders that it is over for let go of their flags; one that nobody wants any more is
+/// cleared.
+void Operations::disown(const std::function<bool(const LadderName&)>& is_over,
+                        const std::string& why, std::vector<Effect>& effects) {
+  std::vector<FlagName> over;
+  for (auto& [name, flag] : flags_) {
+    std::vector<std::string> owners = owners_of(flag);
+    const auto gone =
+        std::erase_if(owners, [&](const std::string& owner) { return is_over(LadderName(owner)); });
+    if (gone == 0) continue;
+    if (owners.empty()) {
+      over.push_back(name);
+      continue;
+    }
+    set_owners(flag, owners);
+    effects.push_back(operation(
+        name.text, "flag stays until " + flag.until_recovered->text + " recovers: " + why, flag));
   }
-  for (const FlagName& name : orphans) {
-    clear(name, {"", "the ladder that set it is no longer configured"}, effects);
-  }
+  for (const FlagName& name : over) clear(name, {"", why}, effects);
 }
 
 /// The files are written anew: the runtime folder may have gone with a reboot.

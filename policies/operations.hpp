@@ -2,8 +2,9 @@
 //
 // Pure. Owned by the engine. Each change is an effect (the flag's file) and a record whose memory
 // the journal keeps, so that all of it survives a restart. The end of a pause triggers nothing by
-// itself: whoever waits for it judges anew from then on. At most `flags_limit` flags are set at a
-// time.
+// itself: whoever waits for it judges anew from then on. Ladders that share a flag until they have
+// recovered are all named in its `until_recovered`, "a, b". At most `flags_limit` flags are set at
+// a time.
 #pragma once
 
 #include <functional>
@@ -22,12 +23,16 @@ inline constexpr std::size_t flags_limit = 200;
 /// Takes the host out of the balancer, and holds what is automatic.
 inline const FlagName maintenance_flag{"maintenance"};
 
+/// By a ladder, or by a person.
+bool is_set_by_ladder(const std::string& by, const std::optional<LadderName>& until_recovered);
+
 class Operations {
  public:
   void set(MonoTime now, const AutomationSet& wanted, std::vector<Effect>& effects);
-  /// False when there are too many flags. A flag that a person has set stays the person's: a ladder
-  /// that wants it too changes nothing, and its recovery does not clear it.
-  bool set(MonoTime now, const FlagMemory& flag, std::vector<Effect>& effects);
+  /// False when there are too many flags. A flag that a person has set stays as it is: a ladder
+  /// that wants it too changes nothing, and its recovery does not clear it. Of what ladders want of
+  /// one flag the longest counts: for good, until all of them have recovered, for a while.
+  bool set(MonoTime now, const FlagMemory& wanted, std::vector<Effect>& effects);
   struct Why {
     std::string by, reason;  ///< by: who asked; empty: it came so by itself
   };
@@ -35,7 +40,8 @@ class Operations {
   void set(MonoTime now, const DrainSet& wanted, std::vector<Effect>& effects);
   /// Lets go of what has expired. True when something has.
   bool pass_time(MonoTime now, std::vector<Effect>& effects);
-  /// The trigger of this ladder is well again: its flags are cleared.
+  /// The trigger of this ladder is well again: its flags are cleared, but for those that another
+  /// ladder still wants. True when one was.
   bool recovered(const LadderName& ladder, std::vector<Effect>& effects);
   /// Clears what waits for the recovery of a ladder that there is no more: it would never end.
   void forget_ladders(const std::function<bool(const LadderName&)>& is_configured,
@@ -51,6 +57,9 @@ class Operations {
   std::optional<MonoTime> next_expiry() const;
 
  private:
+  void disown(const std::function<bool(const LadderName&)>& is_over, const std::string& why,
+              std::vector<Effect>& effects);
+
   std::map<FlagName, FlagMemory> flags_;
   std::optional<AutomationSet> automation_;
   std::optional<DrainSet> drain_;

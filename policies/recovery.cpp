@@ -54,7 +54,7 @@ void Recovery::take(const LadderContext& context, const Look& look, const StepFi
 
 bool Recovery::take(const LadderContext& context, const Look& look, const StepApproved& answer) {
   for (auto& [name, keeper] : keepers_) {
-    if (!keeper.take(context, answer)) continue;
+    if (!keeper.take(context, look(keeper.policy()), answer)) continue;
     evaluate(context, look);
     return true;
   }
@@ -62,7 +62,9 @@ bool Recovery::take(const LadderContext& context, const Look& look, const StepAp
 }
 
 void Recovery::acknowledge(const LadderContext& context, const Look& look, IncidentId incident) {
-  for (auto& [name, keeper] : keepers_) keeper.acknowledge(context, incident);
+  for (auto& [name, keeper] : keepers_) {
+    keeper.acknowledge(context, look(keeper.policy()), incident);
+  }
   evaluate(context, look);
 }
 

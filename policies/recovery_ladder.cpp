@@ -44,6 +44,7 @@ void LadderKeeper::evaluate(const LadderContext& context, const LadderSubject& s
   look(context, subject);
   settle_guards(context, subject);
   notice_trigger(context);
+  keep_calling(context, subject);
   for (int i = 0; i < transitions_limit && advance(context, subject); ++i) {
     settle_guards(context, subject);
   }
@@ -84,6 +85,26 @@ void LadderKeeper::notice_trigger(const LadderContext& context) {
   ++skipped_;
   note(context, "ladder " + policy_.name.text + ": triggered again during its run, skipped");
   record(context, "triggered again while a run is under way: skipped");
+}
+
+/// A route's incident closes when the route is well, whatever else of the subject still fails: who
+/// waits for a human then says so in the incident that covers the subject now.
+void LadderKeeper::keep_calling(const LadderContext& context, const LadderSubject& subject) {
+  const bool waits = phase_ == LadderPhase::approval || phase_ == LadderPhase::exhausted;
+  const bool over = !until_ || context.now >= *until_;
+  if (!waits || over || clock_.sight() != Sight::failing) return;
+  const auto called = context.incidents.find(incident_);
+  if (called && called->state == IncidentState::open) return;
+  follow_incident(context, subject);
+  if (phase_ == LadderPhase::approval) {
+    ask_approval(context);
+  } else {
+    note(context, "ladder " + policy_.name.text + " is exhausted", true);
+    call_when_exhausted(context, "");
+  }
+  record(context, "a human is called in incident " +
+                      std::to_string(static_cast<std::uint64_t>(incident_)) +
+                      ": the one before is over, and the subject still fails");
 }
 
 /// One transition, where one is due. True: look again.
@@ -143,7 +164,7 @@ bool LadderKeeper::advance(const LadderContext& context, const LadderSubject& su
     case LadderPhase::approval:
       if (!due) return false;
       write_attempt(context, ActionOutcome::failed, "nobody answered");
-      exhaust(context, "nobody answered \"" + step().name + "\" in time");
+      exhaust(context, subject, "nobody answered \"" + step().name + "\" in time");
       return true;
     case LadderPhase::exhausted:
       if (well) {
@@ -176,8 +197,9 @@ bool LadderKeeper::consider_starting(const LadderContext& context, const LadderS
 bool LadderKeeper::consider_next_step(const LadderContext& context, const LadderSubject& subject) {
   if (clock_.sight() != Sight::failing) return false;
   if (step_ == steps()) {
-    exhaust(context, steps() == 1 ? "its one step was tried"
-                                  : "all " + std::to_string(steps()) + " steps were tried");
+    exhaust(context, subject,
+            steps() == 1 ? "its one step was tried"
+                         : "all " + std::to_string(steps()) + " steps were tried");
     return true;
   }
   if (const Guard* guard = first_denied_step(guards_)) {

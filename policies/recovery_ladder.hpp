@@ -86,9 +86,10 @@ class LadderKeeper {
   void evaluate(const LadderContext& context, const LadderSubject& subject);
   void take(const LadderContext& context, const StepFinished& finished);
   /// False: nothing of this ladder waits for this answer.
-  bool take(const LadderContext& context, const StepApproved& answer);
-  /// Ends the hold on the subject, when it is this incident's.
-  void acknowledge(const LadderContext& context, IncidentId incident);
+  bool take(const LadderContext& context, const LadderSubject& subject, const StepApproved& answer);
+  /// Ends the hold on the subject, when it is this incident's: the run's, or the one that covers
+  /// the subject now.
+  void acknowledge(const LadderContext& context, const LadderSubject& subject, IncidentId incident);
 
   const LadderPolicy& policy() const { return policy_; }
   LadderPhase phase() const { return phase_; }
@@ -110,23 +111,27 @@ class LadderKeeper {
   void look(const LadderContext& context, const LadderSubject& subject);
   void settle_guards(const LadderContext& context, const LadderSubject& subject);
   void notice_trigger(const LadderContext& context);
+  void keep_calling(const LadderContext& context, const LadderSubject& subject);
   bool advance(const LadderContext& context, const LadderSubject& subject);
   bool consider_starting(const LadderContext& context, const LadderSubject& subject);
   bool consider_next_step(const LadderContext& context, const LadderSubject& subject);
   void deny(const LadderContext& context, const LadderSubject& subject, const Guard& guard);
 
   void follow_incident(const LadderContext& context, const LadderSubject& subject);
+  IncidentId open_incident(const LadderContext& context, const LadderSubject& subject) const;
   void start_run(const LadderContext& context, const LadderSubject& subject);
   void begin_step(const LadderContext& context, const LadderSubject& subject);
   void end_step(const LadderContext& context, ActionOutcome outcome, const std::string& message);
   void ask_approval(const LadderContext& context);
+  bool is_asked(const LadderContext& context) const;
   void write_attempt(const LadderContext& context, ActionOutcome outcome,
                      const std::string& message);
   void begin_verifying(const LadderContext& context, const std::string& text);
   void go_on(const LadderContext& context, Duration wait, const std::string& text);
-  void exhaust(const LadderContext& context, const std::string& why);
+  void exhaust(const LadderContext& context, const LadderSubject& subject, const std::string& why);
   void end_run(const LadderContext& context, const std::string& how);
   void call_for_human(const LadderContext& context, const std::string& asked);
+  void call_when_exhausted(const LadderContext& context, const std::string& why);
   void begin_policy(const LadderContext& context);
   void find_incident(const LadderContext& context);
   void resume(const LadderContext& context);
@@ -148,8 +153,8 @@ class LadderKeeper {
   std::optional<MonoTime> until_;  ///< when the phase ends by itself
   int step_ = 0;                   ///< under way, or next; steps(): all were tried
   int attempt_ = 1;
-  ActionId action_{};
-  ActionId late_{};  ///< a step that was given up on: its end is still written down
+  ActionId action_{};  ///< of the newest step; a number is never given again
+  ActionId late_{};    ///< a step that was given up on: its end is still written down
   std::string late_words_;
   IncidentId incident_{};
   std::string last_words_;  ///< the last step that was tried, in words

@@ -60,6 +60,7 @@ void LadderKeeper::begin_policy(const LadderContext& context) {
 /// than it would be if it began now.
 void LadderKeeper::restore(const LadderContext& context, const LadderMemory& memory) {
   const LadderPhase phase = phase_of(memory.phase).value_or(LadderPhase::idle);
+  action_ = memory.action;
   runs_ = memory.runs;
   for (MonoTime& run : runs_) run = std::min(run, context.now);
   forget_old_runs(context.now);
@@ -130,10 +131,11 @@ void LadderKeeper::resume(const LadderContext& context) {
       until_ = since_ + step().hold.value_or(Duration::zero());
       break;
     case LadderPhase::approval:
-      action_ = ActionId{++context.last_action_id};
+      // The same question has the same number: a page that tells of it stays right.
+      if (action_ == ActionId{}) action_ = ActionId{++context.last_action_id};
       until_ = since_ + step().hold.value_or(approval_expiry);
-      ask_approval(context);
-      record(context, "asks anew after a start: " + step_words());
+      if (!is_asked(context)) ask_approval(context);
+      record(context, "still asks after a start: " + step_words());
       break;
     default:
       until_ = since_ + policy_.retry_after;
@@ -144,10 +146,9 @@ void LadderKeeper::resume(const LadderContext& context) {
 }
 
 LadderMemory LadderKeeper::memory() const {
-  const bool under_way = phase_ == LadderPhase::step || phase_ == LadderPhase::approval;
   return {policy_.name, std::string(to_text(phase_)),
           step_,        attempt_,
-          incident_,    under_way ? action_ : ActionId{},
+          incident_,    action_,
           since_,       cooldown_until_,
           runs_,        policy_.fingerprint};
 }

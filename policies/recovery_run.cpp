@@ -43,12 +43,20 @@ std::string LadderKeeper::step_words() const {
   return describe(step()) + (attempt_ > 1 ? " (try " + std::to_string(attempt_) + ")" : "");
 }
 
-/// The incident that covers the subject, opened where there is none.
+/// The incident that covers the subject, opened where there is none. During a run it may be another
+/// one than before: a route's closes when the route is well.
 void LadderKeeper::follow_incident(const LadderContext& context, const LadderSubject& subject) {
-  if (subject.incident != IncidentId{}) {
-    incident_ = subject.incident;
-    return;
-  }
+  const IncidentId before = incident_;
+  incident_ = subject.incident == IncidentId{} ? open_incident(context, subject) : subject.incident;
+  if (!running() || incident_ == before || !context.incidents.find(before)) return;
+  if (phase_ == LadderPhase::approval) context.incidents.ask_nothing(before);
+  note(context, "ladder " + policy_.name.text +
+                    " goes on in this incident; what it did before is in incident " +
+                    print_id(before));
+}
+
+IncidentId LadderKeeper::open_incident(const LadderContext& context,
+                                       const LadderSubject& subject) const {
   OpenIncident open;
   open.subject = to_text(policy_.when.subject);
   open.cause = std::string(to_text(subject.state));
@@ -56,7 +64,7 @@ void LadderKeeper::follow_incident(const LadderContext& context, const LadderSub
   open.severity = Severity::warning;
   open.last_good = subject.last_good;
   open.first_failure = subject.first_failure;
-  incident_ = context.incidents.open(context.now, open);
+  return context.incidents.open(context.now, open);
 }
 
 void LadderKeeper::start_run(const LadderContext& context, const LadderSubject& subject) {
@@ -71,7 +79,7 @@ void LadderKeeper::start_run(const LadderContext& context, const LadderSubject& 
   context.incidents.mark(incident_, Mark::claimed, context.now);
   note(context, "ladder " + policy_.name.text + " begins: " + subject.why, true);
   if (policy_.steps.empty()) {
-    exhaust(context, "it has no step to try");
+    exhaust(context, subject, "it has no step to try");
     return;
   }
   begin_step(context, subject);
@@ -103,10 +111,18 @@ void LadderKeeper::begin_step(const LadderContext& context, const LadderSubject&
 
 void LadderKeeper::ask_approval(const LadderContext& context) {
   const std::string id = print_id(action_);
+  const Duration left = std::max(*until_ - context.now, Duration::zero());
   note(context, "ladder " + policy_.name.text + " asks: " + step().name);
   context.incidents.ask(incident_, step().name + " (`pointsman approve " + id +
                                        "` or `pointsman refuse " + id + "` within " +
-                                       print_duration(*until_ - context.now) + ")");
+                                       print_duration(left) + ")");
+}
+
+/// Before a restart, and somebody may have it on a page.
+bool LadderKeeper::is_asked(const LadderContext& context) const {
+  const auto story = context.incidents.find(incident_);
+  return story && story->state == IncidentState::open && story->needs_human &&
+         story->asked.find("`pointsman approve " + print_id(action_) + "`") != std::string::npos;
 }
 
 void LadderKeeper::write_attempt(const LadderContext& context, ActionOutcome outcome,
@@ -128,14 +144,15 @@ void LadderKeeper::take(const LadderContext& context, const StepFinished& finish
   }
 }
 
-bool LadderKeeper::take(const LadderContext& context, const StepApproved& answer) {
+bool LadderKeeper::take(const LadderContext& context, const LadderSubject& subject,
+                        const StepApproved& answer) {
   if (phase_ != LadderPhase::approval || answer.id != action_) return false;
   const std::string by = answer.by.empty() ? "" : " by " + answer.by;
   write_attempt(context, answer.approved ? ActionOutcome::ok : ActionOutcome::failed,
                 (answer.approved ? "approved" : "refused") + by);
   if (!answer.approved) {
     // What comes after a question is what was asked about: it is not done.
-    exhaust(context, "\"" + step().name + "\" was refused" + by);
+    exhaust(context, subject, "\"" + step().name + "\" was refused" + by);
     return true;
   }
   context.incidents.ask_nothing(incident_);
@@ -151,7 +168,6 @@ void LadderKeeper::end_step(const LadderContext& context, ActionOutcome outcome,
   const std::string text =
       step_words() + ": " + std::string(to_text(outcome)) + (message.empty() ? "" : ", " + message);
   if (retired_ || next_policy_) {
-    action_ = {};
     record(context, text);
     begin_policy(context);
   } else if (outcome == ActionOutcome::failed && attempt_ <= step().retries) {
@@ -179,17 +195,23 @@ void LadderKeeper::go_on(const LadderContext& context, Duration wait, const std:
   record(context, text);
 }
 
-void LadderKeeper::exhaust(const LadderContext& context, const std::string& why) {
+void LadderKeeper::exhaust(const LadderContext& context, const LadderSubject& subject,
+                           const std::string& why) {
+  follow_incident(context, subject);
   start_cooldown(context.now);
   enter(context, LadderPhase::exhausted, cooldown_until_);
   last_end_ = "exhausted: " + why;
   note(context, "ladder " + policy_.name.text + " is exhausted: " + why, true);
-  call_for_human(context, to_text(policy_.when.subject) + " is not well and ladder " +
-                              policy_.name.text + " is exhausted (" + why +
-                              "): put it right. Nothing automatic happens to it for " +
-                              print_duration(*cooldown_until_ - context.now) +
-                              ", or until `pointsman ack " + print_id(incident_) + "`");
+  call_when_exhausted(context, " (" + why + ")");
   record(context, last_end_);
+}
+
+void LadderKeeper::call_when_exhausted(const LadderContext& context, const std::string& why) {
+  const Duration left = until_.value_or(context.now) - context.now;
+  call_for_human(
+      context, to_text(policy_.when.subject) + " is not well and ladder " + policy_.name.text +
+                   " is exhausted" + why + ": put it right. Nothing automatic happens to it for " +
+                   print_duration(left) + ", or until `pointsman ack " + print_id(incident_) + "`");
 }
 
 void LadderKeeper::end_run(const LadderContext& context, const std::string& how) {
@@ -203,15 +225,17 @@ void LadderKeeper::end_run(const LadderContext& context, const std::string& how)
 
 void LadderKeeper::call_for_human(const LadderContext& context, const std::string& asked) {
   escalated_ = true;
-  context.incidents.needs_human(incident_, asked);
+  context.incidents.call_human(incident_, asked);
   for (const NotifierName& notifier : policy_.escalate) {
     context.incidents.tell(incident_, notifier);
   }
 }
 
-void LadderKeeper::acknowledge(const LadderContext& context, IncidentId incident) {
+void LadderKeeper::acknowledge(const LadderContext& context, const LadderSubject& subject,
+                               IncidentId incident) {
   const bool held = phase_ == LadderPhase::exhausted || phase_ == LadderPhase::cooldown;
-  if (incident == IncidentId{} || incident != incident_ || !held) return;
+  const bool its_own = incident == incident_ || incident == subject.incident;
+  if (incident == IncidentId{} || !its_own || !held) return;
   cooldown_until_.reset();
   clock_.restart(context.now);
   enter(context, LadderPhase::idle, std::nullopt);
@@ -238,7 +262,6 @@ void LadderKeeper::enter(const LadderContext& context, LadderPhase phase,
   phase_ = phase;
   since_ = context.now;
   until_ = until;
-  action_ = phase == LadderPhase::step || phase == LadderPhase::approval ? action_ : ActionId{};
 }
 
 void LadderKeeper::record(const LadderContext& context, std::string text, Details details) {

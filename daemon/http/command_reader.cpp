@@ -222,8 +222,8 @@ Command read_flag(const CommandInput& input, bool set) {
                                     name));
   }
   if (!set && input.snapshot.flags.count(event.flag) == 0) {
-    return Command{std::nullopt,
-                   message(fmt::format("the flag {} was not set; nothing to do", name))};
+    // Its file may be there all the same, where a start could not read who had set it.
+    return Command{std::move(event), message(fmt::format("the flag {} was not set", name))};
   }
   std::string text = set ? fmt::format("the flag {} is set{}", name,
                                        in_words(hold, "for " + body.text("for").value_or("")))
@@ -249,11 +249,10 @@ Command read_acknowledgement(const CommandInput& input) {
   if (incident.state == IncidentState::closed) {
     return refused(409, fmt::format("incident {} is closed already", number));
   }
-  if (incident.acknowledged) {
-    return Command{std::nullopt, message(fmt::format("incident {} was acknowledged already by {}",
-                                                     number, incident.acknowledged->by))};
-  }
-  return Command{std::move(event), message(fmt::format("incident {} is acknowledged", number))};
+  // Again too: a ladder may hold its subject anew since, and only the engine knows.
+  const bool again = incident.acknowledged.has_value();
+  return Command{std::move(event), message(fmt::format("incident {} is acknowledged{}", number,
+                                                       again ? " again" : ""))};
 }
 
 Command read_approval(const CommandInput& input, bool approved) {

@@ -113,17 +113,19 @@ TEST_CASE("drain and undrain") {
   CHECK_FALSE(desk.read("undrain", "{}").event);
 }
 
-TEST_CASE("flags are set for a while or for good, and cleared when they are there") {
+TEST_CASE("flags are set for a while or for good, and cleared") {
   const Desk desk;
   CHECK(desk.event<FlagSet>("flags/set", R"({"name":"no_cache","reason":"r","for":"10m"})") ==
         FlagSet{FlagName{"no_cache"}, true, "r", "uid 1000", at(std::chrono::minutes{10})});
   CHECK_FALSE(desk.event<FlagSet>("flags/clear", R"({"name":"no_cache"})").set);
-  CHECK_FALSE(desk.read("flags/clear", R"({"name":"other"})").event);
+  // Its file may be there all the same, where a start could not read who had set it.
+  CHECK_FALSE(desk.event<FlagSet>("flags/clear", R"({"name":"other"})").set);
+  CHECK(desk.message("flags/clear", R"({"name":"other"})") == "the flag other was not set");
   CHECK_THAT(desk.message("flags/set", R"({"name":"maintenance"})"),
              Catch::Contains("/health answers 503"));
 }
 
-TEST_CASE("an incident is acknowledged once, while it is open") {
+TEST_CASE("an incident is acknowledged while it is open, as often as somebody does") {
   Desk desk;
   CHECK(desk.event<IncidentAcknowledged>("ack", R"({"incident":12,"reason":"mine"})") ==
         IncidentAcknowledged{IncidentId{12}, "uid 1000", "mine"});
@@ -132,8 +134,9 @@ TEST_CASE("an incident is acknowledged once, while it is open") {
   auto known = std::make_shared<Incident>(*desk.snapshot.incidents.at(IncidentId{12}));
   known->acknowledged = Acknowledgement{at({}), "uid 0", ""};
   desk.snapshot.incidents[IncidentId{12}] = known;
-  CHECK_FALSE(desk.read("ack", R"({"incident":12})").event);
-  CHECK_THAT(desk.message("ack", R"({"incident":12})"), Catch::Contains("already by uid 0"));
+  // Its ladder may be exhausted again since: the engine has to hear of it.
+  CHECK(desk.event<IncidentAcknowledged>("ack", R"({"incident":12})").incident == IncidentId{12});
+  CHECK(desk.message("ack", R"({"incident":12})") == "incident 12 is acknowledged again");
 }
 
 TEST_CASE("only what waits can be approved or refused") {

@@ -66,8 +66,11 @@ TEST_CASE("alerts: who was named by a ladder hears of each change that matters, 
   CHECK(sent[0].summary == "database: service database is unhealthy");
 
   d.book.note(d.id, d.now, "something", {});
+  CHECK(d.send().empty());  // that does not matter to whoever was told
   d.book.join(d.id, "site");
-  CHECK(d.send().empty());  // neither matters to whoever was told
+  sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(Desk::annotation(sent[0], "dependents") == "site");
 
   d.now += 12s;
   d.book.attempt(d.id, {d.now - 3s, "switch bud", 3s, ActionOutcome::failed, "none fits"});
@@ -128,6 +131,96 @@ TEST_CASE("alerts: a restart neither repeats nor forgets") {
   const auto sent = d.send();
   REQUIRE(sent.size() == 1);
   CHECK(sent[0].state == AlertState::resolved);
+}
+
+TEST_CASE("alerts: who is called again is told again, and the summary says how often") {
+  Desk d;
+  d.book.call(d.id, oncall);
+  auto sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].summary == "database: service database is unhealthy");
+  d.book.tell(d.id, oncall);
+  CHECK(d.send().empty());  // it was told that already
+  d.book.call(d.id, oncall);
+  sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].summary == "database: service database is unhealthy [call 2]");
+  CHECK(d.send().empty());
+
+  d.book.call(d.id, chat);  // nobody else hears of that
+  sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].notifier == chat);
+  CHECK(sent[0].summary == "database: service database is unhealthy");
+
+  // The number goes on after a restart: a receiver never hears the same twice.
+  IncidentBook restored;
+  restored.restore({d.book.find(d.id)}, 1);
+  d.book = restored;
+  CHECK(d.send().empty());
+  d.book.call(d.id, oncall);
+  CHECK(d.send().at(0).summary == "database: service database is unhealthy [call 3]");
+  d.book.close(d.id, d.now);
+  sent = d.send();
+  REQUIRE(sent.size() == 2);
+  CHECK(sent[0].state == AlertState::resolved);
+  d.book.call(d.id, oncall);  // too late
+  CHECK(d.send().empty());
+}
+
+TEST_CASE("alerts: a human who is called anew for the same reason is told again") {
+  Desk d;
+  d.book.call_human(d.id, "put it right");
+  d.book.tell(d.id, oncall);
+  auto sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].summary == "database: service database is unhealthy (a human is needed)");
+  d.book.needs_human(d.id, "put it right");
+  CHECK(d.send().empty());  // that is asked already
+  d.book.acknowledge(d.id, {d.now, "uid 1000", ""});
+  CHECK(d.send().size() == 1);
+  d.book.call_human(d.id, "put it right");
+  sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].summary == "database: service database is unhealthy (a human is needed) [call 2]");
+  CHECK(Desk::annotation(sent[0], "acknowledged") == "(none)");
+
+  // A question is answered and the next one asked within a moment: that shows too.
+  d.book.ask(d.id, "restart it?");
+  sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].summary.ends_with(" [call 3]"));
+  d.book.ask_nothing(d.id);
+  d.book.ask(d.id, "and now?");
+  sent = d.send();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].summary.ends_with(" [call 4]"));
+}
+
+TEST_CASE("alerts: a notifier that goes and comes back hears of what is open") {
+  Desk d;
+  d.book.tell(d.id, oncall);
+  CHECK(d.send().size() == 1);
+  const auto send_open = [&d] {
+    std::vector<Effect> effects;
+    send_alerts(d.now, d.policy, d.id, d.book, effects);
+    return effects.size();
+  };
+  CHECK(send_open() == 0);
+  const NotifierPolicy kept = d.policy.notify.at(oncall);
+  d.policy.notify.erase(oncall);
+  CHECK(send_open() == 0);
+  CHECK(d.book.find(d.id)->told.at(0).gist.empty());
+  SECTION("while it is open") {
+    d.policy.notify[oncall] = kept;
+    CHECK(send_open() == 1);
+    CHECK(send_open() == 0);
+  }
+  SECTION("after it is over: its outbox went with it") {
+    d.book.close(d.id, d.now);
+    d.policy.notify[oncall] = kept;
+    CHECK(send_open() == 0);
+  }
 }
 
 TEST_CASE("alerts: one that opened and closed unheard is not resolved, nor is one of nobody") {

@@ -49,6 +49,28 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("bounds: a promotion that hangs holds the first step of a ladder over its route") {
+  PolicySet policy = bud_policy();
+  const LadderPolicy of_route = ladder_on(RouteName("bud"), {StepKind::exec});
+  const LadderPolicy of_service = ladder_on(ServiceName("database"), {StepKind::exec});
+  const LadderPolicy of_probe = ladder_on(ProbeName("primary"), {StepKind::exec});
+  const auto begun = [&](const LadderPolicy& ladder, Duration fence) {
+    BoundsInput input{policy};
+    if (fence > Duration::zero()) input.fence_timeouts[RouteName("bud")] = fence;
+    return ladder_timing(ladder, input).begun;
+  };
+  const Span follows = begun(of_route, 0s), service = begun(of_service, 0s);
+  const Span probe = begun(of_probe, 0s);
+  policy.routes[RouteName("bud")].promote = PromotePolicy{};
+  const Duration timeout = PromotePolicy{}.timeout;
+  for (const Duration fence : {Duration{0s}, Duration{30s}}) {
+    CHECK(begun(of_route, fence).worst >= follows.worst + timeout + fence);
+    CHECK(begun(of_route, fence).typical == follows.typical);
+    CHECK(begun(of_service, fence).worst >= service.worst + timeout + fence);
+    CHECK(begun(of_probe, fence).worst == probe.worst);
+  }
+}
+
 TEST_CASE("bounds: what each kind of step adds until a human is told") {
   const PolicySet policy = bud_policy();
   const Member subject{ProbeName("primary")};

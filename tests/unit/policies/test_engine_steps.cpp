@@ -1,5 +1,6 @@
 // The steps of ladders that the engine takes itself: draining, telling, switching; and those that
 // can not be taken. Beside them, a promotion whose limit of lag is a time.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "world.hpp"
@@ -71,6 +72,38 @@ TEST_CASE("steps: whom a step tells is told of the incident, and of its end") {
   world.answers[ProbeName("disk")] = pass();
   world.pass_time(60s);
   CHECK(world.alerts.back().state == AlertState::resolved);
+}
+
+TEST_CASE("steps: a message that comes again in the same incident is told again") {
+  Ladder world({step(StepKind::notify, "oncall"), step(StepKind::exec, "clean"),
+                step(StepKind::notify, "oncall")});
+  REQUIRE(world.view().phase == "exhausted");  // which calls once more, at the same moment
+  CHECK(world.alerts.back().summary.ends_with(" (a human is needed) [call 3]"));
+  CHECK(world.alerts.front().summary.find("[call") == std::string::npos);
+}
+
+TEST_CASE("steps: a question never has the number of one of an earlier life") {
+  World world;
+  world.answers[ProbeName("disk")] = pass();
+  PolicySet set;
+  set.probes[ProbeName("disk")] = probe_policy("disk", ProbeKind::disk);
+  LadderPolicy ladder;
+  ladder.name = LadderName("disk");
+  ladder.when = {ProbeName("disk"), State::unhealthy, 1s};
+  ladder.steps = {step(StepKind::approve, "empty it?")};
+  ladder.fingerprint = "disk";
+  set.recovery[ladder.name] = ladder;
+  world.load(std::move(set));
+  LadderMemory gone;  // no longer configured
+  gone.ladder = LadderName("gone");
+  gone.phase = "idle";
+  gone.action = ActionId{41};
+  MemoryRestored memory;
+  memory.ladders = {gone};
+  world.give(memory);
+  world.answers[ProbeName("disk")] = fail(Reason::over_threshold);
+  world.pass_time(60s);
+  CHECK(world.see()->ladders.at(LadderName("disk")).approval == ActionId{42});
 }
 
 TEST_CASE("steps: what can not be done fails with its reason, and the next is tried") {

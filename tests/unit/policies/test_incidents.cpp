@@ -157,6 +157,38 @@ TEST_CASE("incidents: what changed is said once") {
   CHECK(book.take_changed().empty());
 }
 
+TEST_CASE("incidents: an acknowledgement counts until a human is called anew") {
+  IncidentBook book;
+  const IncidentId id = book.open(start, about("database"));
+  const Acknowledgement ack{start, "uid 1", ""};
+  book.needs_human(id, "put it right");
+  book.acknowledge(id, ack);
+  SECTION("by the same call, anew") {
+    book.call_human(id, "put it right");
+  }
+  SECTION("by another") {
+    book.needs_human(id, "something else");
+  }
+  SECTION("by a question") {
+    book.ask(id, "may I?");
+  }
+  CHECK_FALSE(book.find(id)->acknowledged);
+  book.acknowledge(id, ack);
+  const std::string asked = book.find(id)->asked;
+  book.needs_human(id, asked);  // it is asked already
+  book.ask(id, asked);
+  CHECK(book.find(id)->acknowledged);
+}
+
+TEST_CASE("incidents: how often a notifier was called again stands behind its gist") {
+  CHECK(calls_again({NotifierName("n"), ""}) == 0);
+  CHECK(calls_again({NotifierName("n"), "critical|down|3"}) == 0);
+  CHECK(calls_again({NotifierName("n"), with_calls("critical|down|3", 12)}) == 12);
+  CHECK(calls_again({NotifierName("n"), with_calls("", 1)}) == 1);
+  CHECK(calls_again({NotifierName("n"), "a|again 2|b"}) == 0);
+  CHECK(with_calls("resolved", 0) == "resolved");
+}
+
 TEST_CASE("incidents: an open one may be acknowledged again, one that is over once") {
   IncidentBook book;
   const IncidentId id = book.open(start, about("database"));

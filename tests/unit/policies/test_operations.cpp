@@ -94,6 +94,96 @@ TEST_CASE("operations: a person's flag stays the person's, and a person can take
   CHECK(other.operations.is_set(page));
 }
 
+TEST_CASE("operations: a flag that two ladders share goes when the last of them has recovered") {
+  Desk d;
+  d.set(d.by_ladder("database"));
+  d.set(d.by_ladder("cache"));
+  d.set(d.by_ladder("cache"));
+  CHECK(d.operations.flags().at(page).until_recovered == LadderName("database, cache"));
+  SECTION("the second recovers first") {
+    CHECK_FALSE(d.operations.recovered(LadderName("cache"), d.effects));
+    CHECK(d.operations.is_set(page));
+    CHECK(d.operations.flags().at(page).until_recovered == LadderName("database"));
+    CHECK(d.operations.recovered(LadderName("database"), d.effects));
+  }
+  SECTION("the first recovers first") {
+    CHECK_FALSE(d.operations.recovered(LadderName("database"), d.effects));
+    CHECK(d.operations.is_set(page));
+    CHECK(d.operations.recovered(LadderName("cache"), d.effects));
+  }
+  SECTION("after a restart") {
+    CHECK_FALSE(d.operations.recovered(LadderName("database"), d.effects));
+    Desk after;
+    after.operations.restore(d.journal(), after.effects);
+    CHECK_FALSE(after.operations.recovered(LadderName("database"), after.effects));
+    CHECK(after.operations.is_set(page));
+    CHECK(after.operations.recovered(LadderName("cache"), after.effects));
+    d.operations.recovered(LadderName("cache"), d.effects);
+  }
+  SECTION("one of them is no longer configured") {
+    const auto only = [](const char* name) {
+      return [name](const LadderName& ladder) { return ladder.text == name; };
+    };
+    d.operations.forget_ladders(only("cache"), d.effects);
+    CHECK(d.operations.is_set(page));
+    CHECK(d.operations.recovered(LadderName("cache"), d.effects));
+  }
+  CHECK_FALSE(d.operations.is_set(page));
+  CHECK(d.journal().flags.empty());
+}
+
+TEST_CASE("operations: no ladder overwrites a person's flag, for good or for a while") {
+  Desk d;
+  const FlagMemory person = d.by_person();
+  d.set(person);
+  FlagMemory ladder = d.by_ladder();
+  ladder.by = "ladder database";
+  ladder.until_recovered.reset();
+  CHECK(d.set(ladder));
+  CHECK(d.operations.flags().at(page).by == person.by);
+  ladder.until = d.now + 1min;
+  CHECK(d.set(ladder));
+  CHECK_FALSE(d.operations.flags().at(page).until);
+  d.operations.pass_time(d.now + 1h, d.effects);
+  CHECK(d.operations.is_set(page));
+  CHECK(d.journal().flags == std::vector{person});
+}
+
+TEST_CASE("operations: of what ladders want of one flag the longest counts") {
+  Desk d;
+  FlagMemory plain = d.by_ladder();
+  plain.by = "ladder cache";
+  plain.until_recovered.reset();
+  FlagMemory brief = plain;
+  brief.until = d.now + 1min;
+  SECTION("for a while, then until recovered: it does not end before") {
+    d.set(brief);
+    d.set(d.by_ladder());
+    d.operations.pass_time(d.now + 1h, d.effects);
+    CHECK(d.operations.is_set(page));
+    CHECK(d.operations.recovered(LadderName("database"), d.effects));
+  }
+  SECTION("until recovered, then for a while") {
+    d.set(d.by_ladder());
+    d.set(brief);
+    d.operations.pass_time(d.now + 1h, d.effects);
+    CHECK(d.operations.is_set(page));
+  }
+  SECTION("until recovered, then for good") {
+    d.set(d.by_ladder());
+    d.set(plain);
+    CHECK_FALSE(d.operations.recovered(LadderName("database"), d.effects));
+    CHECK(d.operations.is_set(page));
+  }
+  SECTION("for a while twice: the later end") {
+    FlagMemory longer = brief;
+    longer.until = d.now + 2min;
+    d.set(longer);
+    d.set(brief);
+    CHECK(d.operations.flags().at(page).until == longer.until);
+  }
+}
+
 TEST_CASE("operations: a flag of a ladder that there is no more does not stay for ever") {
   Desk d;
   d.set(d.by_ladder());

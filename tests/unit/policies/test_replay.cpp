@@ -18,9 +18,13 @@ using Line = std::string;
 
 struct Past : World {
   explicit Past(PolicySet policy) : set(std::move(policy)) {
-    on_event = [this](const Event& event) { keep(recorder.take(now, event)); };
+    on_event = [this](const Event& event) {
+      keep(recorder.take(now, event));
+      journal.end(event);
+    };
     on_effect = [this](const Effect& effect) {
       keep(recorder.take(now, effect));
+      journal.take(now, effect);
       if (const auto* record = std::get_if<Record>(&effect)) lines.push_back(line(now, *record));
     };
     for (const char* name : {"replica-1", "replica-2"}) answers[ProbeName(name)] = standby();
@@ -32,6 +36,17 @@ struct Past : World {
   void live() {
     load(set);
     give(MemoryRestored{});
+  }
+  /// Killed, and started again with what its journal kept.
+  MemoryRestored live_again() {
+    keep(recorder.flush());
+    engine = Engine{};
+    recorder = Recorder{2'000'000, Duration{0}};
+    const MemoryRestored remembered = journal.restored();
+    journal.forget_intents();
+    load(set);
+    give(remembered);
+    return remembered;
   }
   void set_answer(const char* probe, Finding finding) {
     answers[ProbeName(probe)] = std::move(finding);
@@ -63,6 +78,7 @@ struct Past : World {
 
   PolicySet set;
   Recorder recorder{1000, Duration{0}};
+  ReplayMemory journal;
   std::map<std::uint64_t, RecordedRow> kept;
   std::size_t written = 0;
   std::vector<Line> lines;
@@ -78,12 +94,12 @@ PolicySet driving() {
   return set;
 }
 
-void fail_over(Past& past) {
+void fail_over(Past& past, Duration watched = 2min) {
   past.set_answer("primary", fail(Reason::connect_refused));
   past.set_answer("replica-1", standby(false));
   past.set_answer("replica-2", standby(false));
   past.give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
-  past.pass_time(2min);
+  past.pass_time(watched);
 }
 
 bool has(const std::vector<Line>& lines, const std::string& kind, const std::string& part) {
@@ -245,25 +261,69 @@ TEST_CASE("two lives of the daemon: the second remembers what the first did") {
   past.live();
   past.pass_time(5min);
   fail_over(past);
-  ReplayMemory memory;
-  past.keep(past.recorder.flush());
-  past.engine = Engine{};
-  past.recorder = Recorder{2'000'000, Duration{0}};
-  const auto before = past.lines.size();
-  MemoryRestored remembered;
-  RouteMemory route{RouteName("bud"), {ProbeName("replica-1")}, "S", 2, 1};
-  remembered.routes.push_back(route);
-  past.give(PolicyLoaded{std::make_shared<const PolicySet>(past.set)});
-  past.give(remembered);
+  REQUIRE(past.promotions.size() == 1);
+  const auto before = static_cast<std::ptrdiff_t>(past.lines.size());
+  const MemoryRestored remembered = past.live_again();
+  CHECK(remembered.promotions.empty());
   past.pass_time(5min);
-  const auto lines = past.replayed();
-  const std::vector<Line> second(past.lines.begin() + static_cast<std::ptrdiff_t>(before),
-                                 past.lines.end());
-  REQUIRE(lines.size() >= second.size());
-  CHECK_FALSE(has(second, "decision", "switch"));
-  CHECK_FALSE(
-      has(std::vector<Line>(lines.end() - static_cast<std::ptrdiff_t>(second.size()), lines.end()),
-          "decision", "switch"));
+  const std::vector<Line> second(past.lines.begin() + before, past.lines.end());
+  CHECK_FALSE(has(second, "decision", "promote"));
+  CHECK(past.replayed(ReplayPace::whole) == past.lines);
+  CHECK(past.replayed(ReplayPace::leave_out_calm) == past.lines);
+}
+
+TEST_CASE(
+    "two lives of the daemon, killed during a promotion: the second holds the next as it did") {
+  Past past(driving());
+  past.promote_hangs = true;
+  past.live();
+  past.pass_time(5min);
+  fail_over(past, 15s);
+  REQUIRE(past.promotions.size() == 1);
+  const PromoteServer order = past.promotions.front();
+  const MemoryRestored remembered = past.live_again();
+  REQUIRE(remembered.promotions.size() == 1);
+  const PromotionMemory& intent = remembered.promotions.front();
+  CHECK(intent.route == order.route);
+  CHECK(intent.from == order.from.probe);
+  CHECK(intent.to == order.to.probe);
+  CHECK(intent.timeline == order.timeline);
+  CHECK(past.now - intent.at < 15s);
+  past.promote_hangs = false;
+  past.pass_time(8s);  // the one in doubt has 10 s to show
+  CHECK(past.promotions.size() == 1);
+  past.pass_time(5min);
+  CHECK(past.promotions.size() == 2);
+  CHECK(past.replayed(ReplayPace::whole) == past.lines);
+  CHECK(past.replayed(ReplayPace::leave_out_calm) == past.lines);
+}
+
+TEST_CASE("what a start remembers of a switchover without an answer, and on another clock") {
+  ReplayMemory memory;
+  SwitchOver order;
+  order.id = ActionId{7};
+  order.route = RouteName("bud");
+  order.from.probe = ProbeName("primary");
+  order.to.probe = ProbeName("replica-1");
+  order.timeline = 3;
+  const MonoTime at{1h};
+  memory.take(at, order);
+  RouteMemory route{RouteName("bud"), {ProbeName("primary")}, "S", 3, 1};
+  route.last_switch = at - 1min;
+  memory.take(at, Record{RecordKind::route, "bud", "", {}, route});
+  Incident story;
+  story.id = IncidentId{1};
+  story.attempts = {{at - 2min, "promote replica-1", 1s, ActionOutcome::unknown, ""}};
+  memory.take(at, StoreIncident{story});
+  memory.shift(-59min);
+  const MemoryRestored restored = memory.restored();
+  REQUIRE(restored.promotions.size() == 1);
+  CHECK(restored.promotions.front() ==
+        PromotionMemory{order.route, order.from.probe, order.to.probe, 3, MonoTime{1min}});
+  CHECK(restored.routes.at(0).last_switch == MonoTime{0s});
+  CHECK(restored.incidents.at(0)->attempts.at(0).at == MonoTime{-1min});
+  memory.end(ActionFinished{order.id, order.route, ActionOutcome::ok, "", Verified::no, false});
+  CHECK(memory.restored().promotions.empty());
 }
 
 TEST_CASE("a probe that flaps without end is recorded within its limit of rows") {

@@ -238,6 +238,7 @@ TEST_CASE("scenario: every change is told in words of its own") {
   changes.push_back(sim::PoolerChanges{"p", RouteName("r"), sim::PoolerBecomes::edited});
   changes.push_back(sim::AgentKilled{"p"});
   changes.push_back(sim::AgentKilled{"p", 5s, 2});
+  changes.push_back(sim::AgentKilled{"p", 5s, 2, true});
   changes.push_back(sim::AgentStarted{"p"});
   changes.push_back(sim::PolicyChanges{"p", policy()});
   SwitchRequested asked;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <iterator>
+#include <string_view>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -16,6 +18,7 @@
 #include "probes/deadline.hpp"
 #include "probes/dial.hpp"
 #include "probes/exec.hpp"
+#include "probes/http_secrets.hpp"
 
 namespace pointsman {
 namespace {
@@ -28,6 +31,17 @@ bool is_wanted(const HttpSpec& spec, int status) {
   return std::any_of(spec.status.begin(), spec.status.end(), [&](const StatusRange& range) {
     return status >= range.from && status <= range.to;
   });
+}
+
+/// RFC 9110, 9.2.2: asked for twice, these do what they do once. What is not known may not.
+bool is_idempotent(const std::string& method) {
+  constexpr std::string_view known[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+  return std::find(std::begin(known), std::end(known), method) != std::end(known);
+}
+
+/// It says that it did nothing: it can not (501), or it asks to be asked again.
+bool says_undone(const HttpCallResult& result) {
+  return result.status == 501 || (result.status == 503 && result.header("Retry-After"));
 }
 
 std::string with_line(std::string text, const std::string& line) {
@@ -81,15 +95,15 @@ ActReport judge_exec_call(const ChildEnd& end, const std::string& command,
       return {ActionOutcome::failed,
               with_line(fmt::format("{} ended with exit code {}", command, end.code), line)};
     case ChildEnd::How::killed:
-      return {ActionOutcome::failed,
+      return {ActionOutcome::unknown,
               with_line(fmt::format("{} was ended by signal {}", command, end.code), line)};
     case ChildEnd::How::not_started:
       return {ActionOutcome::failed,
               fmt::format("{} could not be started: {}: {}", command, end.failed_step,
                           std::system_category().message(end.code))};
     case ChildEnd::How::wrote_too_much:
-      return {ActionOutcome::failed, fmt::format("{} was killed: it wrote more than {} MiB",
-                                                 command, Child::max_bytes >> 20)};
+      return {ActionOutcome::unknown, fmt::format("{} was killed: it wrote more than {} MiB",
+                                                  command, Child::max_bytes >> 20)};
     case ChildEnd::How::lost:
       break;
   }
@@ -97,16 +111,19 @@ ActReport judge_exec_call(const ChildEnd& end, const std::string& command,
 }
 
 ActReport judge_http_call(const HttpSpec& spec, const std::string& shown,
-                          const HttpCallResult& result) {
+                          const HttpCallResult& result, const std::vector<Secret>& secrets) {
   if (!result.answered()) {
     if (!result.was_sent) return {ActionOutcome::failed, result.message};
     return {ActionOutcome::unknown,
             result.message + "; the request was sent, so what it asks for may have been done"};
   }
-  const std::string line = printable_first_line(result.body);
-  const std::string text = fmt::format("{} answered {}", shown, result.status);
+  std::string text = fmt::format("{} answered {}", shown, result.status);
   if (is_wanted(spec, result.status)) return {ActionOutcome::ok, text};
-  return {ActionOutcome::failed, with_line(text, line)};
+  text = with_line(std::move(text), echoed_line(result.body, secrets));
+  if (result.status < 500 || is_idempotent(spec.method) || says_undone(result)) {
+    return {ActionOutcome::failed, text};
+  }
+  return {ActionOutcome::unknown, text + "; what it asks for may have been done all the same"};
 }
 
 HttpSpec http_call_spec(HttpSpec spec, const CallVariables& variables) {
@@ -127,20 +144,23 @@ HttpSpec http_call_spec(HttpSpec spec, const CallVariables& variables) {
 
 OutsideCall::OutsideCall(ProberServices services, HookSpec spec)
     : services_(services), spec_(std::move(spec)) {
-  const auto* exec = std::get_if<ExecSpec>(&spec_.call);
-  if (exec == nullptr) return;
-  for (const auto& [name, value] : exec->environment) {
+  if (const auto* http = std::get_if<HttpSpec>(&spec_.call)) {
+    secrets_ = request_secrets(*http, http->target_secret);
+    return;
+  }
+  const auto& exec = std::get<ExecSpec>(spec_.call);
+  for (const auto& [name, value] : exec.environment) {
     if (value.reveal().size() >= min_redacted) secrets_.push_back(value);
   }
-  if (exec->command.empty()) unusable_ = "no command is configured";
-  if (exec->user.empty()) return;
-  const auto user = find_user(exec->user);
+  if (exec.command.empty()) unusable_ = "no command is configured";
+  if (exec.user.empty()) return;
+  const auto user = find_user(exec.user);
   if (!user) {
     unusable_ = user.error().message;
   } else if (::geteuid() == 0) {
     user_ = user.value();
   } else if (user.value().uid != ::geteuid()) {
-    unusable_ = fmt::format("only root may run a command as {}", exec->user);
+    unusable_ = fmt::format("only root may run a command as {}", exec.user);
   }
 }
 
@@ -184,7 +204,7 @@ asio::awaitable<ActReport> OutsideCall::async_exec(CallVariables variables, Mono
   child.value()->kill();
   const std::string ran = duration_text(mono_now() - started);
   if (co_await child.value()->async_reap(reap_limit)) {
-    co_return ActReport{ActionOutcome::failed,
+    co_return ActReport{ActionOutcome::unknown,
                         fmt::format("{} was killed: it had not ended after {}", command, ran)};
   }
   unreaped_ = child.value();
@@ -199,7 +219,7 @@ asio::awaitable<ActReport> OutsideCall::async_http(CallVariables variables, Mono
   HttpRequest request = make_http_request(spec);
   const std::string shown = request.shown;
   const HttpCallResult result = co_await async_http_call(services_, std::move(request), deadline);
-  co_return judge_http_call(spec, shown, result);
+  co_return judge_http_call(spec, shown, result, secrets_);
 }
 
 }  // namespace pointsman

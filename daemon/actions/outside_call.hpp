@@ -4,9 +4,13 @@
 // what the caller adds), no shell, and its process group is killed at the deadline and reaped; the
 // first line that it wrote is in the report, without the secrets of its environment. An HTTP
 // request gets the caller's values as X-Pointsman- headers and, where it has no body of its own and
-// its method takes one, as a JSON object. ok: exit code 0, or a wanted status. unknown: it may have
-// had its effect or have it yet (a process that cannot be killed, an answer that was lost).
-// Anything else is failed. Loop's thread; one run at a time.
+// its method takes one, as a JSON object; the first line of its answer is in the report, without
+// what is a secret of the request (probes/http_secrets.hpp).
+//
+// ok: exit code 0, or a wanted status. unknown: it may have had its effect, or have it yet (a
+// process that began and was killed, an answer that was lost, a 5xx to a method that is not
+// idempotent, but for 501 and a 503 with Retry-After): it is looked at and not done again. failed:
+// any other exit code or status, and what never began. Loop's thread; one run at a time.
 #pragma once
 
 #include <memory>
@@ -55,8 +59,9 @@ class OutsideCall {
 std::vector<std::string> call_environment(const ExecSpec& spec, const CallVariables& variables);
 /// `line` is the printable first line of what it wrote.
 ActReport judge_exec_call(const ChildEnd& end, const std::string& command, const std::string& line);
+/// `secrets`: request_secrets of what was asked.
 ActReport judge_http_call(const HttpSpec& spec, const std::string& shown,
-                          const HttpCallResult& result);
+                          const HttpCallResult& result, const std::vector<Secret>& secrets = {});
 /// The request with the variables in it, unsigned.
 HttpSpec http_call_spec(HttpSpec spec, const CallVariables& variables);
 /// "POINTSMAN_OLD_ADDRESS" as "X-Pointsman-Old-Address".

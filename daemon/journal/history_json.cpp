@@ -24,6 +24,10 @@ void put(json::object& object, std::string_view name, const std::optional<T>& va
   }
 }
 
+void put(json::object& object, std::string_view name, const std::string& value) {
+  if (!value.empty()) object.emplace(name, value);
+}
+
 template <class T>
 void get(const json::object& object, std::string_view name, std::optional<T>& value) {
   const auto* found = object.if_contains(name);
@@ -37,7 +41,11 @@ void get(const json::object& object, std::string_view name, std::optional<T>& va
   }
 }
 
-/// One list for both directions. `each(name, field)` is told of every optional field.
+void get(const json::object& object, std::string_view name, std::string& value) {
+  if (const auto* found = object.if_contains(name)) value = std::string(found->as_string());
+}
+
+/// One list for both directions. `each(name, field)` is told of every field that may be absent.
 template <class Facts, class Each>
 void each_postgres_field(Facts& facts, Each&& each) {
   each("timeline", facts.timeline);
@@ -57,6 +65,8 @@ void each_redis_field(Facts& facts, Each&& each) {
   each("link_up", facts.link_up);
   each("lag", facts.lag);
   each("sentinels", facts.sentinels);
+  each("replid", facts.replid);
+  each("replid2", facts.replid2);
 }
 
 json::value facts_value(const Facts& facts) {

@@ -13,6 +13,11 @@
 namespace pointsman {
 namespace {
 
+asio::awaitable<void> async_patience(Waiter& waiter) {
+  waiter.timer.expires_after(Journal::intent_patience);
+  co_await waiter.timer.async_wait(as_result);
+}
+
 void cut(std::string& text) {
   if (text.size() > max_text) text.resize(max_text);
 }
@@ -158,6 +163,21 @@ void Journal::incident(const Incident& incident, WallTime at) {
 void Journal::outbox_put(const NotifierName& notifier, IncidentId incident,
                          const std::string& document, WallTime at) {
   shared_->push_kept({"outbox", outbox_key(notifier, incident), document, at}, Duration{});
+}
+
+asio::awaitable<void> Journal::async_outbox_put(NotifierName notifier, IncidentId incident,
+                                                std::string document, WallTime at) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto shared = shared_;
+  const std::uint64_t id = next_intent_id();
+  const KeptRow row{"outbox", outbox_key(notifier, incident), std::move(document), at};
+  if (const auto waiter = shared->push_awaited(row, id)) {
+    co_await async_patience(*waiter);
+    if (waiter->done.value_or(false)) co_return;
+    if (!waiter->done) shared->intent_was_late();
+  }
+  const auto waiter = shared->keep_in_runtime_folder(row, id);
+  if (waiter && !waiter->done) co_await async_patience(*waiter);
 }
 
 void Journal::outbox_remove(const NotifierName& notifier, IncidentId incident) {

@@ -115,6 +115,10 @@ class Journal {
   /// The notifiers' outbox: one document for each notifier and incident.
   void outbox_put(const NotifierName& notifier, IncidentId incident, const std::string& document,
                   WallTime at);
+  /// As outbox_put, and ends when the entry is durable, or after an intent's patience: in SQLite
+  /// within 200 ms, else as its copy in the runtime folder. One at a time for each entry.
+  asio::awaitable<void> async_outbox_put(NotifierName notifier, IncidentId incident,
+                                         std::string document, WallTime at);
   void outbox_remove(const NotifierName& notifier, IncidentId incident);
   void sample(const Sample& sample, WallTime at);  ///< thinned, kept 30 days
   /// What the engine is told, and the acts that it orders: what `simulate --history` tries another

@@ -159,6 +159,50 @@ std::shared_ptr<Waiter> Journal::Shared::keep_in_runtime_folder(const Intent& in
   return waiter;
 }
 
+std::shared_ptr<Waiter> Journal::Shared::push_awaited(const KeptRow& row, std::uint64_t id) {
+  std::shared_ptr<Waiter> waiter;
+  {
+    const std::lock_guard lock(mutex);
+    if (executor && !ended && told.writable && !is_stalled_locked(intent_patience)) {
+      waiter = std::make_shared<Waiter>(*executor);
+      const KeptKey key{row.kind, row.name};
+      if (const auto old = awaited_kept.find(key); old != awaited_kept.end()) {
+        intent_waiters.erase(old->second);
+      }
+      awaited_kept.insert_or_assign(key, id);
+      intent_waiters.insert_or_assign(id, waiter);
+    }
+  }
+  push_kept(row, Duration{});
+  return waiter;
+}
+
+std::shared_ptr<Waiter> Journal::Shared::keep_in_runtime_folder(const KeptRow& row,
+                                                                std::uint64_t id) {
+  std::shared_ptr<Waiter> waiter;
+  {
+    const std::lock_guard lock(mutex);
+    const auto awaited = awaited_kept.find({row.kind, row.name});
+    if (awaited != awaited_kept.end() && awaited->second == id) awaited_kept.erase(awaited);
+    intent_waiters.erase(id);
+    if (!executor) return nullptr;
+    waiter = std::make_shared<Waiter>(*executor);
+    runtime_waiters.insert_or_assign(id, waiter);
+  }
+  runtime->keep_kept({row}, [self = shared_from_this(), row] {
+    const std::lock_guard lock(self->mutex);
+    const auto newest = self->known_kept.find({row.kind, row.name});
+    return newest != self->known_kept.end() && newest->second.document == row.document;
+  });
+  // The folder's jobs run one after another: this one ends after that one.
+  runtime->in_background([self = shared_from_this(), id] {
+    const std::lock_guard lock(self->mutex);
+    self->complete(id, self->runtime_waiters, true);
+    self->wake_by(mono_now() + group_wait);  // SQLite takes it in, if it can by then
+  });
+  return waiter;
+}
+
 void Journal::Shared::intent_was_late() {
   const std::lock_guard lock(mutex);
   ++told.errors_total;
@@ -272,6 +316,7 @@ bool Journal::Shared::close(MonoTime deadline) {
   closed = true;
   executor.reset();
   intent_waiters.clear();
+  awaited_kept.clear();
   runtime_waiters.clear();
   lock.unlock();
   return runtime->wait_idle(deadline);

@@ -67,6 +67,10 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   /// Nothing: SQLite is known not to answer, and the act was queued only.
   std::shared_ptr<Waiter> push_intent(const Intent& intent);
   std::shared_ptr<Waiter> keep_in_runtime_folder(const Intent& intent);
+  /// As push_kept; the waiter learns when SQLite has it. Nothing: SQLite is known not to answer.
+  std::shared_ptr<Waiter> push_awaited(const KeptRow& row, std::uint64_t id);
+  /// Its waiter learns when the row's turn is over, unless it is not the newest any more.
+  std::shared_ptr<Waiter> keep_in_runtime_folder(const KeptRow& row, std::uint64_t id);
   void intent_was_late();
   /// The journal's thread takes nothing out of the queue until it is over.
   void gather(bool begins);
@@ -127,6 +131,7 @@ struct Journal::Shared : std::enable_shared_from_this<Journal::Shared> {
   std::condition_variable changed;                ///< open() and the destructor wait here
   std::optional<asio::any_io_executor> executor;  ///< gone once closed
   std::map<std::uint64_t, std::shared_ptr<Waiter>> intent_waiters, runtime_waiters;
+  std::map<KeptKey, std::uint64_t> awaited_kept;  ///< whose waiters are among intent_waiters
   std::deque<ActRow> acts;
   std::map<RouteName, MemoryRow> memories;
   std::map<KeptKey, KeptRow> kept;

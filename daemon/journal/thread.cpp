@@ -303,6 +303,10 @@ void Journal::Shared::succeeded(const Batch& batch, std::size_t told_already) {
   for (const auto& row : batch.kept) {
     // What came in meanwhile is newer.
     if (kept.count({row.kind, row.name}) == 0) remember_kept_locked(row);
+    const auto awaited = awaited_kept.find({row.kind, row.name});
+    if (awaited == awaited_kept.end()) continue;
+    complete(awaited->second, intent_waiters, true);
+    awaited_kept.erase(awaited);
   }
   copy_is_old = copy_is_old || !batch.memories.empty() ||
                 std::any_of(batch.kept.begin(), batch.kept.end(), StandingCopy::has_place_for);
@@ -345,6 +349,10 @@ void Journal::Shared::failed(const StoreFailure& failure, Batch batch) {
     }
     for (const auto& act : batch.acts) {
       if (const auto* outcome = std::get_if<OutcomeRow>(&act)) runtime->keep_outcome(*outcome);
+    }
+    for (const auto& row : batch.kept) {
+      const auto awaited = awaited_kept.find({row.kind, row.name});
+      if (awaited != awaited_kept.end()) complete(awaited->second, intent_waiters, false);
     }
     put_back(std::move(batch));
     keep_standing_locked();

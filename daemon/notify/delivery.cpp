@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/notify/destination.hpp"
 #include "probes/clock.hpp"
 #include "probes/deadline.hpp"
 #include "probes/fault_point.hpp"
@@ -25,15 +26,40 @@ void Delivery::use(const NotifierSpec& spec) {
   const bool is_reload = sender_ != nullptr;
   sender_ = make_sender(spec, around_->services);
   kind_ = kind_of(spec);
+  destination_ = destination_of(spec);
   if (!is_reload) return;
   backoff_.reset();
   blocked_until_ = {};
+  std::size_t anew = 0;
   for (auto& [id, item] : items_) {
-    const bool was_refused = item.entry.told == Told::nothing;
-    if (was_refused) item.entry.told_content.clear();
+    const bool was_told = item.entry.told != Told::nothing;
+    if (!was_told) item.entry.told_content.clear();  // it was refused
+    if (forget_other_destination(item.entry)) {
+      if (was_told && item.entry.state == AlertState::firing) ++anew;
+      item.told_at.reset();
+      put(item);
+    }
     schedule(item);
   }
+  if (anew > 0) {
+    warn(
+        fmt::format("leads elsewhere now: {} open alerts are told anew there, and the old "
+                    "receiver is not told that they are over",
+                    anew));
+  }
   wake();
+}
+
+/// What was told holds for whom it was told to. True: it was told to somebody else.
+bool Delivery::forget_other_destination(OutboxEntry& entry) const {
+  if (entry.told_to.empty() || entry.told_to == destination_) return false;
+  entry.told = Told::nothing;
+  entry.told_severity = entry.severity;
+  entry.told_content.clear();
+  entry.told_to.clear();
+  // A message about what is over may still be brought up to date, where it can be.
+  if (entry.state == AlertState::firing) entry.reference.clear();
+  return true;
 }
 
 void Delivery::start() {
@@ -67,6 +93,9 @@ void Delivery::restore(OutboxEntry entry) {
   item.entry = std::move(entry);
   // What was refused is tried once more: the configuration may have been put right.
   if (item.entry.told == Told::nothing) item.entry.told_content.clear();
+  // The configuration may have been changed while we did not run.
+  if (forget_other_destination(item.entry)) put(item);
+  item.is_durable = true;
   schedule(item);
   items_.insert_or_assign(item.entry.incident, std::move(item));
   make_room();
@@ -127,11 +156,26 @@ Delivery::Items::iterator Delivery::earliest() {
                           [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
 }
 
+/// Before a new entry's first try: an alert that is told and then forgotten by a kill would fire at
+/// its receiver for good.
+asio::awaitable<void> Delivery::async_keep(IncidentId incident) {
+  if (!around_->store.async_put || items_.at(incident).is_durable) co_return;
+  NotifierName name = name_;
+  std::string document = to_document(items_.at(incident).entry);
+  co_await around_->store.async_put(std::move(name), incident, std::move(document));
+  const auto item = items_.find(incident);
+  if (item != items_.end()) item->second.is_durable = true;
+}
+
 asio::awaitable<void> Delivery::async_try(IncidentId incident) {
   const auto state = co_await asio::this_coro::cancellation_state;
-  const OutboxEntry entry = items_.at(incident).entry;
+  co_await async_keep(incident);
+  const auto item = items_.find(incident);
+  if (stopped_ || was_cancelled(state) || item == items_.end()) co_return;  // dropped meanwhile
+  const OutboxEntry entry = item->second.entry;
   const MessageContext now = context();
   const std::shared_ptr<Sender> sender = sender_;  // a reload may replace it meanwhile
+  const std::string destination = destination_;
   Delivered delivered;
   try {
     delivered = co_await sender->async_send(entry, now);
@@ -141,7 +185,9 @@ asio::awaitable<void> Delivery::async_try(IncidentId incident) {
   POINTSMAN_FAULT_POINT("notify_delivered");
   // A try that our own stop cut short says nothing about the receiver.
   const bool is_cut = was_cancelled(state) && delivered.how == Delivered::How::retry;
-  if (!stopped_ && !is_cut) conclude(entry, delivered);
+  // Nor does one to whom it is not told any more about whom it is.
+  const bool is_other = destination != destination_;
+  if (!stopped_ && !is_cut && !is_other) conclude(entry, delivered);
 }
 
 void Delivery::conclude(const OutboxEntry& sent, const Delivered& delivered) {
@@ -183,6 +229,7 @@ void Delivery::on_told(Items::iterator item, const OutboxEntry& sent, const Deli
   entry.told = ended ? Told::nothing : delivered.told;
   entry.told_severity = sent.severity;
   entry.told_content = content_of(sent, sender_->detail());
+  entry.told_to = destination_;
   if (!delivered.reference.empty()) entry.reference = delivered.reference;
   item->second.told_at = mono_now();
   schedule(item->second);
@@ -198,6 +245,7 @@ void Delivery::on_refused(Items::iterator item, const OutboxEntry& sent,
     return erase(item);
   }
   entry.told_content = content_of(sent, sender_->detail());
+  entry.told_to = destination_;
   // An acknowledge that is refused counts as told, or it would be sent again at once, without end.
   if (entry.told == Told::firing) entry.told = delivered.told;
   item->second.told_at = mono_now();

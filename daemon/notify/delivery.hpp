@@ -57,7 +57,8 @@ class Delivery : public std::enable_shared_from_this<Delivery> {
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  /// Also on a reload: what was refused or waits is tried anew, the way it is to be now.
+  /// Also on a reload: what was refused or waits is tried anew, the way it is to be now. Where it
+  /// leads to somebody else now, what fires is told there from its beginning.
   void use(const NotifierSpec& spec);
   void start();
   /// Ends soon, and forgets all entries for good.
@@ -77,18 +78,21 @@ class Delivery : public std::enable_shared_from_this<Delivery> {
  private:
   struct Item {
     OutboxEntry entry;
-    MonoTime due{};  ///< MonoTime::max(): nothing to tell
+    MonoTime due{};           ///< MonoTime::max(): nothing to tell
+    bool is_durable = false;  ///< a start would find it: nothing is told that it would not resolve
     std::optional<MonoTime> told_at;
   };
   using Items = std::map<IncidentId, Item>;
 
   static asio::awaitable<void> async_run(std::shared_ptr<Delivery> self);
+  asio::awaitable<void> async_keep(IncidentId incident);
   asio::awaitable<void> async_try(IncidentId incident);
   Items::iterator earliest();
   void conclude(const OutboxEntry& sent, const Delivered& delivered);
   void on_told(Items::iterator item, const OutboxEntry& sent, const Delivered& delivered);
   void on_refused(Items::iterator item, const OutboxEntry& sent, const Delivered& delivered);
   void on_retry(Items::iterator item, const Delivered& delivered);
+  bool forget_other_destination(OutboxEntry& entry) const;
   void schedule(Item& item) const;
   void put(const Item& item) const;
   void erase(Items::iterator item);
@@ -100,6 +104,7 @@ class Delivery : public std::enable_shared_from_this<Delivery> {
   const std::shared_ptr<const NotifySurroundings> around_;
   std::shared_ptr<Sender> sender_;
   std::string_view kind_;
+  std::string destination_;  ///< destination_of
   asio::steady_timer timer_;
   Items items_;
   Backoff backoff_;

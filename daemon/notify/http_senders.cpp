@@ -8,18 +8,12 @@
 #include "daemon/notify/sender.hpp"
 #include "daemon/notify/text.hpp"
 #include "probes/clock.hpp"
-#include "probes/exec.hpp"
+#include "probes/http_secrets.hpp"
 
 namespace pointsman {
 namespace {
 
 constexpr std::string_view json_type = "application/json; charset=utf-8";
-
-/// What the receiver said, as far as it may stand in a message.
-std::string quoted_body(const HttpCallResult& answer) {
-  const std::string line = printable_first_line(answer.body);
-  return line.empty() ? std::string() : ": " + line;
-}
 
 bool has_header(const HttpSpec& spec, std::string_view name) {
   return std::any_of(spec.headers.begin(), spec.headers.end(), [name](const auto& header) {
@@ -31,9 +25,10 @@ class AlertmanagerSender final : public Sender {
  public:
   AlertmanagerSender(AlertmanagerSpec spec, ProberServices services)
       : spec_(std::move(spec)), services_(services) {
+    secrets_ = request_secrets(spec_.to, spec_.to.target_secret);
     spec_.to.method = "POST";
     spec_.to.target = joined_path(spec_.to.target, "/api/v2/alerts");
-    shown_ = shown_without_path(spec_.to) + spec_.to.target;
+    shown_ = shown_without_path(spec_.to) + (spec_.to.target_secret ? "/..." : spec_.to.target);
   }
 
   asio::awaitable<Delivered> async_send(const OutboxEntry& entry,
@@ -41,7 +36,7 @@ class AlertmanagerSender final : public Sender {
     HttpSpec spec = spec_.to;
     spec.body = Secret(alertmanager_body(entry, context, spec_.refresh));
     const HttpCallResult answer = co_await async_post_json(services_, std::move(spec), shown_);
-    co_return judge_answer(answer, shown_);
+    co_return judge_answer(answer, shown_, secrets_);
   }
   std::optional<Duration> refresh() const override { return spec_.refresh; }
 
@@ -49,12 +44,16 @@ class AlertmanagerSender final : public Sender {
   AlertmanagerSpec spec_;
   const ProberServices services_;
   std::string shown_;
+  std::vector<Secret> secrets_;
 };
 
 class PagerdutySender final : public Sender {
  public:
   PagerdutySender(PagerdutySpec spec, ProberServices services)
-      : spec_(std::move(spec)), services_(services), shown_(shown_without_path(spec_.to)) {}
+      : spec_(std::move(spec)),
+        services_(services),
+        shown_(shown_without_path(spec_.to)),
+        secrets_(request_secrets(spec_.to, true, {spec_.routing_key})) {}
 
   asio::awaitable<Delivered> async_send(const OutboxEntry& entry,
                                         const MessageContext& context) override {
@@ -67,7 +66,7 @@ class PagerdutySender final : public Sender {
     spec.method = "POST";
     spec.body = Secret(pagerduty_body(entry, context, action, spec_.routing_key));
     const HttpCallResult answer = co_await async_post_json(services_, std::move(spec), shown_);
-    Delivered delivered = judge_answer(answer, shown_);
+    Delivered delivered = judge_answer(answer, shown_, secrets_);
     // Once acknowledged it stays so: a further trigger only adds to its story.
     const bool is_acknowledged = acknowledge || entry.told == Told::acknowledged;
     delivered.told = is_acknowledged ? Told::acknowledged : Told::firing;
@@ -81,12 +80,16 @@ class PagerdutySender final : public Sender {
   const PagerdutySpec spec_;
   const ProberServices services_;
   const std::string shown_;
+  const std::vector<Secret> secrets_;
 };
 
 class WebhookSender final : public Sender {
  public:
   WebhookSender(WebhookSpec spec, ProberServices services)
-      : spec_(std::move(spec)), services_(services), shown_(shown_without_path(spec_.to)) {}
+      : spec_(std::move(spec)),
+        services_(services),
+        shown_(shown_without_path(spec_.to)),
+        secrets_(request_secrets(spec_.to, true, {Secret(spec_.body)})) {}
 
   asio::awaitable<Delivered> async_send(const OutboxEntry& entry,
                                         const MessageContext& context) override {
@@ -95,13 +98,14 @@ class WebhookSender final : public Sender {
                                           : webhook_body(entry, context, spec_.body));
     if (spec_.hmac) sign_http(spec, *spec_.hmac, context.now);
     const HttpCallResult answer = co_await async_post_json(services_, std::move(spec), shown_);
-    co_return judge_answer(answer, shown_);
+    co_return judge_answer(answer, shown_, secrets_);
   }
 
  private:
   const WebhookSpec spec_;
   const ProberServices services_;
   const std::string shown_;
+  const std::vector<Secret> secrets_;
 };
 
 }  // namespace
@@ -131,14 +135,17 @@ asio::awaitable<HttpCallResult> async_post_json(ProberServices services, HttpSpe
   co_return co_await async_http_call(services, std::move(request), mono_now() + try_limit);
 }
 
-Delivered judge_answer(const HttpCallResult& answer, const std::string& shown) {
+Delivered judge_answer(const HttpCallResult& answer, const std::string& shown,
+                       const std::vector<Secret>& secrets) {
   Delivered delivered;
   const int status = answer.status;
   if (!answer.answered()) {
     delivered.message = answer.message;
     return delivered;
   }
-  delivered.message = fmt::format("{} answered {}{}", shown, status, quoted_body(answer));
+  const std::string said = echoed_line(answer.body, secrets);
+  delivered.message =
+      fmt::format("{} answered {}{}{}", shown, status, said.empty() ? "" : ": ", said);
   delivered.retry_after = retry_after_of(answer);
   if (status >= 200 && status < 300) {
     delivered.how = Delivered::How::told;

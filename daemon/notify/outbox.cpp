@@ -95,8 +95,9 @@ bool update_entry(OutboxEntry& entry, const OutboxEntry& next) {
 std::string content_of(const OutboxEntry& entry, Detail detail) {
   std::string all =
       fmt::format("{}\n{}\n{}\n", to_text(entry.state), to_text(entry.severity), entry.summary);
-  if (detail == Detail::everything) {
-    for (const auto& [name, value] : entry.annotations) all += name + "\n" + value + "\n";
+  for (const auto& [name, value] : entry.annotations) {
+    const bool counts = detail == Detail::everything || name == asked_annotation;
+    if (counts) all += name + "\n" + value + "\n";
   }
   return fingerprint_of(all);
 }
@@ -117,6 +118,7 @@ std::string to_document(const OutboxEntry& entry) {
   document["told"] = static_cast<int>(entry.told);
   document["told_severity"] = to_text(entry.told_severity);
   document["told_content"] = entry.told_content;
+  document["told_to"] = entry.told_to;
   document["reference"] = entry.reference;
   return json::serialize(document);
 }
@@ -153,6 +155,7 @@ Result<OutboxEntry> entry_of_document(IncidentId incident, const std::string& do
     }
     entry.told_severity = severity_of(text("told_severity"));
     entry.told_content = text("told_content");
+    if (from.contains("told_to")) entry.told_to = text("told_to");
     entry.reference = text("reference");
     return entry;
   } catch (const std::exception& e) {

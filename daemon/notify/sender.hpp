@@ -3,12 +3,14 @@
 // On the loop's thread. The caller (delivery.hpp) has one try at a time under way, and a test of
 // `pointsman notify test` at most beside it; a sender keeps no state between tries but a child that
 // can not be killed. It ends within try_limit, or soon after it is cancelled. Messages are for the
-// operator: they never hold a routing key, token, header, or the path of a URL that is a secret.
+// operator: they never hold a routing key, token, header, or the path of a URL that is a secret,
+// also where the receiver echoes it.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/notify/messages.hpp"
 #include "daemon/notify/outbox.hpp"
@@ -60,8 +62,10 @@ std::shared_ptr<Sender> make_exec_sender(ExecSpec spec, ProberServices services)
 
 /// What an answer means, where the receiver's own rules do not say otherwise: 2xx told; 400, 410,
 /// 413, 415 and 422 are about the message: refused; anything else may be put right (401, 403, 404
-/// by the operator) or pass (408, 425, 429, 5xx): retry. Pure.
-Delivered judge_answer(const HttpCallResult& answer, const std::string& shown);
+/// by the operator) or pass (408, 425, 429, 5xx): retry. `secrets` (request_secrets) are not shown
+/// where the answer echoes them. Pure.
+Delivered judge_answer(const HttpCallResult& answer, const std::string& shown,
+                       const std::vector<Secret>& secrets = {});
 
 /// A POST of JSON to `spec`, whose body is set, and the answer to it.
 asio::awaitable<HttpCallResult> async_post_json(ProberServices services, HttpSpec spec,

@@ -1,8 +1,9 @@
 // Slack, by an incoming webhook or as a bot.
 //
-// A webhook can not change what it said: it speaks when an alert begins, when its summary or
-// severity changes, and when it is over. A bot keeps one message for an incident and updates it;
-// channel and ts are the entry's reference. A bot's errors come with status 200 and "ok": false.
+// A webhook can not change what it said: it speaks when an alert begins, when its summary, its
+// severity or what is asked of a human changes, and when it is over. A bot keeps one message for an
+// incident and updates it; channel and ts are the entry's reference. A bot's errors come with
+// status 200 and "ok": false.
 #include <algorithm>
 #include <iterator>
 
@@ -12,6 +13,7 @@
 
 #include "daemon/notify/sender.hpp"
 #include "daemon/notify/text.hpp"
+#include "probes/http_secrets.hpp"
 
 namespace pointsman {
 namespace {
@@ -64,7 +66,10 @@ SlackAddress address_of(const std::string& reference) {
 class SlackSender final : public Sender {
  public:
   SlackSender(SlackSpec spec, ProberServices services)
-      : spec_(std::move(spec)), services_(services), shown_(shown_without_path(spec_.to)) {}
+      : spec_(std::move(spec)),
+        services_(services),
+        shown_(shown_without_path(spec_.to)),
+        secrets_(request_secrets(spec_.to, true, {spec_.token})) {}
 
   asio::awaitable<Delivered> async_send(const OutboxEntry& entry,
                                         const MessageContext& context) override {
@@ -80,7 +85,7 @@ class SlackSender final : public Sender {
     co_return co_await async_api(entry, context, anew, ignored);
   }
   Detail detail() const override {
-    return spec_.token.empty() ? Detail::summary_only : Detail::everything;
+    return spec_.token.empty() ? Detail::calls_only : Detail::everything;
   }
 
  private:
@@ -89,7 +94,7 @@ class SlackSender final : public Sender {
     const SlackAddress none{};
     spec.body = Secret(slack_body(entry, context, none));
     const HttpCallResult answer = co_await async_post_json(services_, std::move(spec), shown_);
-    Delivered delivered = judge_answer(answer, shown_);
+    Delivered delivered = judge_answer(answer, shown_, secrets_);
     // Slack's own rule: of the 4xx only 429 (and 408) may be tried again.
     const bool is_ours = answer.status >= 400 && answer.status < 500;
     if (is_ours && answer.status != 429 && answer.status != 408) {
@@ -111,8 +116,8 @@ class SlackSender final : public Sender {
     co_return judge_api(answer, shown, again);
   }
 
-  static Delivered judge_api(const HttpCallResult& answer, const std::string& shown, bool& again) {
-    Delivered delivered = judge_answer(answer, shown);
+  Delivered judge_api(const HttpCallResult& answer, const std::string& shown, bool& again) const {
+    Delivered delivered = judge_answer(answer, shown, secrets_);
     if (delivered.how != Delivered::How::told) return delivered;
     const auto said = read_api_answer(answer.body);
     if (said && said->ok) {
@@ -128,13 +133,14 @@ class SlackSender final : public Sender {
     again = is_one_of(not_updatable, said->error);
     if (!is_one_of(passing, said->error)) delivered.how = Delivered::How::refused;
     delivered.message =
-        fmt::format("{} refused: {}", shown, cut_text(clean_text(said->error), 100));
+        fmt::format("{} refused: {}", shown, cut_text(echoed_line(said->error, secrets_), 100));
     return delivered;
   }
 
   const SlackSpec spec_;
   const ProberServices services_;
   const std::string shown_;
+  const std::vector<Secret> secrets_;
 };
 
 }  // namespace

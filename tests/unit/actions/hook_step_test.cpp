@@ -1,15 +1,27 @@
 // What hooks and steps are called with, and what their ends mean.
 #include <algorithm>
+#include <optional>
 
 #include <catch2/catch.hpp>
 
 #include "daemon/actions/hook_runner.hpp"
 #include "daemon/actions/step_runner.hpp"
+#include "probes/clock.hpp"
+#include "probes/http_secrets.hpp"
+#include "probes/resolver.hpp"
+#include "probes/tls.hpp"
 
 namespace pointsman {
 namespace {
 
 using Catch::Matchers::Contains;
+
+asio::awaitable<void> async_store(OutsideCall& call, Duration limit,
+                                  std::optional<ActReport>& report) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  CallVariables none;
+  report = co_await call.async_run(std::move(none), mono_now() + limit);
+}
 
 TEST_CASE("what a hook and a step are told", "[hook]") {
   RunHook hook;
@@ -48,7 +60,8 @@ TEST_CASE("a command's environment: ours wins, PATH may be given", "[hook]") {
   CHECK(call_environment(spec, {}) == std::vector<std::string>{"PATH=/opt"});
 }
 
-TEST_CASE("only exit code 0 is success", "[hook]") {
+TEST_CASE("only exit code 0 is success; what began and was killed may have had its effect",
+          "[hook]") {
   ChildEnd end;
   end.how = ChildEnd::How::exited;
   CHECK(judge_exec_call(end, "/x", "").outcome == ActionOutcome::ok);
@@ -56,14 +69,42 @@ TEST_CASE("only exit code 0 is success", "[hook]") {
   auto report = judge_exec_call(end, "/x", "no such host");
   CHECK(report.outcome == ActionOutcome::failed);
   CHECK(report.message == "/x ended with exit code 1: no such host");
-  end.how = ChildEnd::How::killed;
-  CHECK(judge_exec_call(end, "/x", "").outcome == ActionOutcome::failed);
   end.how = ChildEnd::How::not_started;
   CHECK(judge_exec_call(end, "/x", "").outcome == ActionOutcome::failed);
-  end.how = ChildEnd::How::wrote_too_much;
-  CHECK(judge_exec_call(end, "/x", "").outcome == ActionOutcome::failed);
-  end.how = ChildEnd::How::lost;
-  CHECK(judge_exec_call(end, "/x", "").outcome == ActionOutcome::unknown);
+  for (const auto how :
+       {ChildEnd::How::killed, ChildEnd::How::wrote_too_much, ChildEnd::How::lost}) {
+    end.how = how;
+    CHECK(judge_exec_call(end, "/x", "").outcome == ActionOutcome::unknown);
+  }
+}
+
+TEST_CASE("a command that is killed at its deadline is unknown, one that never began is failed",
+          "[hook]") {
+  constexpr Duration long_enough = std::chrono::seconds{15};
+  asio::io_context loop{1};
+  Resolver resolver{loop.get_executor()};
+  TlsContexts tls;
+  const auto run = [&](std::vector<std::string> command, Duration limit) {
+    HookSpec spec;
+    ExecSpec exec;
+    exec.command = std::move(command);
+    spec.call = exec;
+    OutsideCall call({loop.get_executor(), resolver, tls}, spec);
+    std::optional<ActReport> report;
+    asio::co_spawn(loop, async_store(call, limit, report), [](std::exception_ptr error) {
+      if (error) std::rethrow_exception(error);
+    });
+    loop.restart();
+    const MonoTime end = mono_now() + std::chrono::seconds{20};
+    while (!report && mono_now() < end) loop.run_one_for(std::chrono::milliseconds{10});
+    REQUIRE(report.has_value());
+    return *report;
+  };
+  const auto killed = run({"/bin/sleep", "60"}, std::chrono::milliseconds{150});
+  CHECK_THAT(killed.message, Contains("was killed: it had not ended after"));
+  CHECK(killed.outcome == ActionOutcome::unknown);
+  CHECK(run({"/no/such/command"}, long_enough).outcome == ActionOutcome::failed);
+  CHECK(run({"/bin/false"}, long_enough).outcome == ActionOutcome::failed);
 }
 
 TEST_CASE("a lost answer is unknown, a request that was never sent is not", "[hook]") {
@@ -82,6 +123,48 @@ TEST_CASE("a lost answer is unknown, a request that was never sent is not", "[ho
   result.body = "boom\nmore";
   CHECK(judge_http_call(spec, "POST http://x", result).message ==
         "POST http://x answered 500: boom");
+}
+
+TEST_CASE("a 5xx does not say that nothing was done, unless it says so or twice is as once",
+          "[hook]") {
+  const auto outcome = [](const std::string& method, int status,
+                          const char* retry_after = nullptr) {
+    HttpSpec spec;
+    spec.method = method;
+    spec.status = {{200, 299}};
+    HttpCallResult result;
+    result.was_sent = true;
+    result.status = status;
+    if (retry_after) result.headers = {{"retry-after", retry_after}};
+    return judge_http_call(spec, method + " http://x", result).outcome;
+  };
+  for (const char* method : {"POST", "PATCH", "PURGE"}) {
+    for (const int status : {500, 502, 503, 504, 599}) {
+      CHECK(outcome(method, status) == ActionOutcome::unknown);
+    }
+    for (const int status : {301, 400, 404, 409, 429, 501}) {
+      CHECK(outcome(method, status) == ActionOutcome::failed);
+    }
+    CHECK(outcome(method, 503, "30") == ActionOutcome::failed);
+    CHECK(outcome(method, 503, "Fri, 27 Nov 2026 10:00:00 GMT") == ActionOutcome::failed);
+    CHECK(outcome(method, 500, "30") == ActionOutcome::unknown);
+  }
+  for (const char* method : {"GET", "PUT", "DELETE"}) {
+    CHECK(outcome(method, 500) == ActionOutcome::failed);
+  }
+}
+
+TEST_CASE("a secret that is echoed by what was called is not shown", "[hook]") {
+  HttpSpec spec;
+  spec.method = "POST";
+  spec.status = {{200, 299}};
+  spec.headers = {{"Authorization", Secret("Bearer correct-horse")}};
+  HttpCallResult result;
+  result.was_sent = true;
+  result.status = 401;
+  result.body = "invalid token correct-horse";
+  CHECK(judge_http_call(spec, "POST http://x", result, request_secrets(spec, false)).message ==
+        "POST http://x answered 401: invalid token ***");
 }
 
 TEST_CASE("an HTTP call carries the variables", "[hook]") {

@@ -3,6 +3,7 @@
 
 #include "daemon/notify/backoff.hpp"
 #include "daemon/notify/sender.hpp"
+#include "probes/http_secrets.hpp"
 
 namespace pointsman {
 namespace {
@@ -54,9 +55,27 @@ TEST_CASE("waits double up to the cap, each 20 % more or less") {
 
 TEST_CASE("a receiver that asks for time gets it, within an hour") {
   Backoff backoff;
-  CHECK(backoff.next(0.5, 30s) == Duration{30s});
+  CHECK(backoff.next(0, 30s) == Duration{30s});
   CHECK(backoff.next(0.5, 1s) == Duration{2s});
-  CHECK(backoff.next(0.5, 24h) == Duration{1h});
+  CHECK(backoff.next(0, 24h) == Duration{1h});
+}
+
+TEST_CASE("hosts that are all asked for the same time come back spread over it, none sooner") {
+  CHECK(Backoff().next(0.5, 30s) == Duration{33s});
+  CHECK(Backoff().next(1, 30s) == Duration{36s});
+  CHECK(Backoff().next(1, 24h) == Duration{72min});
+}
+
+TEST_CASE("what a receiver echoes of a secret is not in the message") {
+  HttpCallResult answer;
+  answer.was_sent = true;
+  answer.status = 401;
+  answer.body = "invalid token xoxb-correct-horse for /services/T0/S3CRET";
+  HttpSpec spec;
+  spec.target = "/services/T0/S3CRET";
+  const auto secrets = request_secrets(spec, true, {Secret("xoxb-correct-horse")});
+  CHECK(judge_answer(answer, "POST http://x", secrets).message ==
+        "POST http://x answered 401: invalid token *** for ***");
 }
 
 TEST_CASE("a path that may be a secret is not shown") {

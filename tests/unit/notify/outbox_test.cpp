@@ -42,11 +42,21 @@ TEST_CASE("the same alert again is nothing new") {
 TEST_CASE("content changes with what there is to tell") {
   const OutboxEntry entry = some_entry();
   OutboxEntry other = entry;
-  other.annotations[0].second = "primary_frozen";
+  other.annotations.emplace_back("attempts", "+3s switch bud: failed");
   CHECK(content_of(entry, Detail::everything) != content_of(other, Detail::everything));
-  CHECK(content_of(entry, Detail::summary_only) == content_of(other, Detail::summary_only));
+  CHECK(content_of(entry, Detail::calls_only) == content_of(other, Detail::calls_only));
   other.severity = Severity::warning;
-  CHECK(content_of(entry, Detail::summary_only) != content_of(other, Detail::summary_only));
+  CHECK(content_of(entry, Detail::calls_only) != content_of(other, Detail::calls_only));
+}
+
+TEST_CASE("another question to a human is something to tell, whoever is told of calls only") {
+  const auto asked = [](const char* what, const char* age) {
+    Alert alert = some_alert();
+    alert.annotations = {{"asked", what}, {"age", age}, {"attempts", age}};
+    return content_of(make_entry(alert, noon, noon), Detail::calls_only);
+  };
+  CHECK(asked("Restart the primary?", "5s") == asked("Restart the primary?", "50s"));
+  CHECK(asked("Restart the primary?", "5s") != asked("Go on?", "5s"));
 }
 
 TEST_CASE("an entry comes back from its document as it was") {
@@ -54,6 +64,7 @@ TEST_CASE("an entry comes back from its document as it was") {
   entry.annotations.emplace_back("odd", "line\nbreak \"quoted\" \xE2\x82\xAC");
   entry.told = Told::acknowledged;
   entry.told_content = "abc";
+  entry.told_to = "def";
   entry.reference = "C1 17.5";
   const auto back = entry_of_document(entry.incident, to_document(entry));
   REQUIRE(back);

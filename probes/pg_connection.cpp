@@ -1,6 +1,5 @@
 #include "probes/pg_connection.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +10,7 @@
 #include "probes/clock.hpp"
 #include "probes/pg_conninfo.hpp"
 #include "probes/pg_message.hpp"
+#include "probes/pg_rows.hpp"
 
 namespace pointsman {
 namespace {
@@ -96,9 +96,13 @@ struct PgConnection::Impl : std::enable_shared_from_this<PgConnection::Impl> {
   void stop_watching();
   void close();
   bool is_open() const { return conn != nullptr && PQstatus(conn) == CONNECTION_OK; }
+  SessionEnd session_end() const {
+    return classify_session_end(last_words.sqlstate, last_words.source_function);
+  }
 
   PGconn* conn = nullptr;
   std::string peer;
+  bool heard = false;  ///< since the last async_connect or async_query began
 
  private:
   using Wait = asio::posix::descriptor_base::wait_type;
@@ -176,9 +180,10 @@ asio::awaitable<PgError> PgConnection::Impl::async_connect(PgTarget target) {
   if (!options) co_return make_error(Kind::ours, PgPhase::resolve, options.error().message);
   std::vector<Attempt> attempts;
   PgError error = co_await async_find_addresses(options.value().hosts, attempts);
-  if (attempts.empty()) co_return error;
-
   const auto state = co_await asio::this_coro::cancellation_state;
+  const bool is_late = error && state.cancelled() != asio::cancellation_type::none;
+  if (attempts.empty() || is_late) co_return error;
+
   for (std::size_t i = 0; i < attempts.size(); ++i) {
     limit_share(target.deadline, attempts.size() - i);
     error = co_await async_try(options.value(), attempts[i]);
@@ -195,6 +200,7 @@ asio::awaitable<PgError> PgConnection::Impl::async_connect(PgTarget target) {
 /// `attempts` stays empty where nothing was found; the error is the last host's.
 asio::awaitable<PgError> PgConnection::Impl::async_find_addresses(std::vector<PgHost> hosts,
                                                                   std::vector<Attempt>& attempts) {
+  const auto state = co_await asio::this_coro::cancellation_state;
   PgError error;
   for (const auto& host : hosts) {
     if (host.hostaddr.empty() && host.is_unix()) {
@@ -204,7 +210,8 @@ asio::awaitable<PgError> PgConnection::Impl::async_find_addresses(std::vector<Pg
     } else {
       const Resolved resolved = co_await resolver.async_resolve(host.host);
       if (resolved.error != ResolveError::none) error = to_error(resolved, host.host);
-      if (error.kind == Kind::cancelled) break;
+      // Once out of time the first trouble is what it was: no further host is to blame.
+      if (error && state.cancelled() != asio::cancellation_type::none) break;
       for (const auto& address : resolved.addresses) {
         attempts.push_back({host.host, address.to_string(), host.port});
       }
@@ -273,6 +280,7 @@ asio::awaitable<PgError> PgConnection::Impl::async_poll_login() {
     const bool is_ready =
         co_await async_wait(polling == PGRES_POLLING_READING ? Wait::wait_read : Wait::wait_write);
     if (!is_ready) co_return cancelled_in(phase);
+    heard = heard || polling == PGRES_POLLING_READING;
     // PQconnectPoll may close the socket and open another, perhaps with the same number.
     socket.release();
     polling = PQconnectPoll(conn);
@@ -297,7 +305,9 @@ bool PgConnection::Impl::consume() {
 
 bool PgConnection::Impl::check() {
   if (!is_open()) return false;
-  if (consume() && PQisBusy(conn) == 0 && last_words.sqlstate.empty() && is_open()) return true;
+  const bool is_alive = consume();
+  const bool is_idle = PQisBusy(conn) == 0;  // reads also what was said before the end
+  if (is_alive && is_idle && last_words.sqlstate.empty() && is_open()) return true;
   drop_socket_if_changed();
   return false;
 }
@@ -347,23 +357,7 @@ PgError PgConnection::Impl::take(const PGresult* result, PgRows& rows) const {
     default:
       return make_error(Kind::protocol, PgPhase::query, "COPY is not possible in a probe's query");
   }
-  const int columns = PQnfields(result);
-  if (rows.columns.empty() || rows.columns.size() != static_cast<std::size_t>(columns)) {
-    rows.columns.clear();
-    for (int c = 0; c < columns; ++c) rows.columns.emplace_back(PQfname(result, c));
-  }
-  for (int r = 0; r < PQntuples(result); ++r) {
-    auto& row = rows.rows.emplace_back();
-    for (int c = 0; c < columns; ++c) {
-      if (PQgetisnull(result, r, c) != 0) {
-        row.emplace_back();
-      } else {
-        row.emplace_back(std::string(PQgetvalue(result, r, c),
-                                     static_cast<std::size_t>(PQgetlength(result, r, c))));
-      }
-    }
-  }
-  rows.command_tag = PQcmdStatus(const_cast<PGresult*>(result));
+  append_rows(result, rows);
   if (rows.rows.size() > max_rows) {
     return make_error(Kind::protocol, PgPhase::query, fmt::format("more than {} rows", max_rows));
   }
@@ -377,6 +371,7 @@ asio::awaitable<PgError> PgConnection::Impl::async_read_results(PgRows& rows) {
     while (PQisBusy(conn) != 0) {
       const bool is_ready = co_await async_wait(Wait::wait_read);
       if (!is_ready) co_return cancelled_in(PgPhase::query);
+      heard = true;
       if (!consume() && PQisBusy(conn) != 0) co_return failed_query();
     }
     const ResultPtr result(PQgetResult(conn), &PQclear);
@@ -410,7 +405,10 @@ asio::awaitable<PgAnswer> PgConnection::Impl::async_query(std::string sql) {
     answer.error = cancelled_in(PgPhase::query);
   } else if (!is_open() || PQtransactionStatus(conn) != PQTRANS_IDLE) {
     // Broken, in mid-answer, or left inside a transaction, which would hold back VACUUM.
-    if (!is_open() && !answer.error) answer.error = failed_query();
+    if (!is_open() && !answer.error) {
+      static_cast<void>(PQisBusy(conn));  // reads what was said between the answer and the end
+      answer.error = failed_query();
+    }
     close();
   }
   co_return answer;
@@ -437,8 +435,7 @@ void PgConnection::Impl::watch_on() {
     const auto self = weak.lock();
     if (!self || number != self->watch_number) return;
     if (self->check()) return self->watch_on();  // a parameter or a notice: read and kept by libpq
-    const auto how =
-        classify_session_end(self->last_words.sqlstate, self->last_words.source_function);
+    const auto how = self->session_end();
     const auto callback = std::exchange(self->ended, nullptr);
     self->close();
     callback(how);
@@ -456,7 +453,9 @@ asio::awaitable<PgError> PgConnection::async_connect(PgTarget target) {
   const auto impl = impl_;
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
+  impl->heard = false;
   PgError error = co_await impl->async_connect(std::move(target));
+  error.heard = impl->heard;
   co_await asio::this_coro::throw_if_cancelled(throws);
   co_return error;
 }
@@ -465,7 +464,9 @@ asio::awaitable<PgAnswer> PgConnection::async_query(std::string sql) {
   const auto impl = impl_;
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
+  impl->heard = false;
   PgAnswer answer = co_await impl->async_query(std::move(sql));
+  answer.error.heard = impl->heard;
   co_await asio::this_coro::throw_if_cancelled(throws);
   co_return answer;
 }
@@ -476,6 +477,10 @@ bool PgConnection::is_open() const {
 
 bool PgConnection::check() {
   return impl_->check();
+}
+
+SessionEnd PgConnection::session_end() const {
+  return impl_->session_end();
 }
 
 int PgConnection::server_version() const {
@@ -497,13 +502,6 @@ void PgConnection::watch(std::function<void(SessionEnd)> ended) {
 
 void PgConnection::close() {
   impl_->close();
-}
-
-const std::string* PgRows::get(std::size_t row, std::string_view column) const {
-  const auto found = std::find(columns.begin(), columns.end(), column);
-  if (row >= rows.size() || found == columns.end()) return nullptr;
-  const auto& value = rows[row][static_cast<std::size_t>(found - columns.begin())];
-  return value ? &*value : nullptr;
 }
 
 }  // namespace pointsman

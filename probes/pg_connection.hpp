@@ -50,6 +50,7 @@ struct PgError {
   std::string sqlstate;         ///< "57P03"
   std::string source_function;  ///< PG_DIAG_SOURCE_FUNCTION
   std::string message;          ///< one line, no secret
+  bool heard = false;           ///< something had come from the server since we asked
   explicit operator bool() const { return kind != Kind::none; }
 };
 
@@ -96,6 +97,8 @@ class PgConnection {
   bool is_open() const;
   /// Reads what has arrived, without waiting; false when the session has ended. Cheap.
   bool check();
+  /// After check() said false: how the session ended, as far as it was told.
+  SessionEnd session_end() const;
   /// server_version_num of the session, or pgbouncer's as libpq reads it (11800); 0 when closed.
   int server_version() const;
   /// A ParameterStatus, e.g. "in_hot_standby" (14+), "default_transaction_read_only"; empty if

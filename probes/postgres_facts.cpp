@@ -334,4 +334,10 @@ Finding finding_of_pg_error(const PgError& error, const std::string& peer, Durat
   return finding;
 }
 
+void tell_frozen_apart(Finding& finding, bool heard, bool tried_new) {
+  if (finding.reason != Reason::timeout || (tried_new && !heard)) return;
+  finding.reason = Reason::query_failed;
+  if (!heard) finding.message += "; a new session is tried next";
+}
+
 }  // namespace pointsman

@@ -57,4 +57,9 @@ Reason reason_of_sqlstate(const PgError& error);
 /// `waited` how long.
 Finding finding_of_pg_error(const PgError& error, const std::string& peer, Duration waited);
 
+/// A frozen server gives not a byte to any session, kept or new: that alone stays `timeout`, since
+/// it is promoted away from. One that spoke in this run (`heard`), or of which no new session was
+/// asked for (`tried_new` is false), has failed to answer, no more.
+void tell_frozen_apart(Finding& finding, bool heard, bool tried_new);
+
 }  // namespace pointsman

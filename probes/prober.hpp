@@ -45,7 +45,8 @@ class Prober {
  public:
   virtual ~Prober() = default;
   virtual asio::awaitable<Finding> async_run(RunContext& context) = 0;
-  /// Called when a watched session ends outside a run. Set once, before the first run.
+  /// Called when a watched session ends outside a run, and from within a run where the kept session
+  /// was told why it ends. Set once, before the first run.
   virtual void on_session_end(std::function<void(SessionEnd)>) {}
   /// Drops kept sessions and watches; nothing calls back afterwards. Not while a run is in flight.
   virtual void close() {}

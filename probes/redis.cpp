@@ -102,18 +102,19 @@ RedisToken RedisProber::make_token() const {
   return {key_prefix_ + random_hex(), random_hex()};
 }
 
-Finding RedisProber::unanswered(const error_code& ec, bool cancelled, std::string_view got) const {
+/// `cancelled`: out of time, with not a byte of an answer. That alone is `timeout`: a frozen
+/// server.
+Finding RedisProber::unanswered(const error_code& ec, bool cancelled, bool heard) const {
   if (cancelled) {
     return finding_of_failure(Reason::timeout,
-                              fmt::format("{}: connected, but no {}answer in time", endpoint_,
-                                          got.empty() ? "" : "whole "),
+                              fmt::format("{}: connected, but no answer in time", endpoint_),
                               RedisFacts{});
   }
   const Fault fault = fault_of_io(ec);
-  return finding_of_failure(fault.reason,
-                            fmt::format("{}: {} {} answer", endpoint_, fault.words,
-                                        got.empty() ? "without an" : "in mid"),
-                            RedisFacts{});
+  return finding_of_failure(
+      fault.reason,
+      fmt::format("{}: {} {} answer", endpoint_, fault.words, heard ? "in mid" : "without an"),
+      RedisFacts{});
 }
 
 template <class Stream>
@@ -125,19 +126,22 @@ asio::awaitable<Finding> RedisProber::async_talk(Stream& stream, const RunContex
   for (const auto& question : questions) request += encode_redis_command(question.words);
 
   const MonoTime asked = mono_now();
-  if (is_cancelled(state)) co_return unanswered({}, true, {});
+  if (is_cancelled(state)) co_return unanswered({}, true, false);
   const auto [unsent, sent] = co_await asio::async_write(stream, asio::buffer(request), as_result);
   // A server that refuses closes before it has read: what it said is there all the same.
-  if (unsent && is_cancelled(state)) co_return unanswered(unsent, true, {});
+  if (unsent && is_cancelled(state)) co_return unanswered(unsent, true, false);
 
   RedisDecoder decoder;
   RedisAnswers answers;
   std::string buffer(16 * 1024, '\0');
-  std::string_view got;
+  bool heard = false;
   while (answers.size() < questions.size()) {
-    if (is_cancelled(state)) co_return unanswered({}, true, got);
+    if (is_cancelled(state)) {
+      if (heard) co_return finding_of_half_answer(spec_, answers, questions);
+      co_return unanswered({}, true, false);
+    }
     const auto [ec, size] = co_await stream.async_read_some(asio::buffer(buffer), as_result);
-    if (size > 0) got = std::string_view(buffer.data(), size);
+    heard = heard || size > 0;
     decoder.feed({buffer.data(), size});
     while (answers.size() < questions.size()) {
       auto reply = decoder.next();
@@ -151,11 +155,12 @@ asio::awaitable<Finding> RedisProber::async_talk(Stream& stream, const RunContex
           RedisFacts{});
     }
     if (!ec || answers.size() == questions.size()) continue;
-    if (!is_cancelled(state) && answers.size() == 1 && answers.begin()->second.is_error()) {
+    if (is_cancelled(state)) continue;
+    if (answers.size() == 1 && answers.begin()->second.is_error()) {
       const auto& [ask, reply] = *answers.begin();
       co_return finding_of_redis_refusal(spec_, ask, reply.text);
     }
-    co_return unanswered(ec, is_cancelled(state), got);
+    co_return unanswered(ec, false, heard);
   }
   Finding finding = judge_redis(spec_, answers, token);
   if (context.trace) {

@@ -35,7 +35,7 @@ class RedisProber final : public Prober {
   asio::awaitable<Finding> async_over_tls(Dialed dialed, RunContext& context);
   template <class Stream>
   asio::awaitable<Finding> async_talk(Stream& stream, const RunContext& context);
-  Finding unanswered(const error_code& ec, bool cancelled, std::string_view got) const;
+  Finding unanswered(const error_code& ec, bool cancelled, bool heard) const;
   RedisToken make_token() const;
   void drop_watch();
   void conclude(const Finding& finding, StreamSocket& socket);

@@ -65,7 +65,19 @@ void read_role(const RedisReply& reply, RedisFacts& facts) {
   if (facts.role == RedisRole::replica) facts.link_up = parts[3].text == "connected";
 }
 
+/// The name of a history of writes: 40 hexadecimal digits, all zero for none.
+std::string read_replid(const RedisReply* info, std::string_view name) {
+  constexpr std::size_t digits = 40;
+  const auto id = info_field(info, name);
+  if (!id || id->size() != digits) return {};
+  if (id->find_first_not_of("0123456789abcdef") != std::string_view::npos) return {};
+  if (id->find_first_not_of('0') == std::string_view::npos) return {};
+  return std::string(*id);
+}
+
 void read_replication(const RedisReply* info, RedisFacts& facts) {
+  facts.replid = read_replid(info, "master_replid");
+  facts.replid2 = read_replid(info, "master_replid2");
   if (facts.role == RedisRole::unknown) {
     if (const auto role = info_field(info, "role")) facts.role = role_of_word(*role);
   }
@@ -343,6 +355,17 @@ std::string redis_error_text(const RedisSpec& spec, RedisAsk ask, std::string_vi
   const std::string& password = spec.password.reveal();
   if (!password.empty() && text.find(password) != std::string_view::npos) line = "(not shown)";
   return fmt::format("answers {} with: {}", name_of(ask), line);
+}
+
+Finding finding_of_half_answer(const RedisSpec& spec, const RedisAnswers& answers,
+                               const std::vector<RedisQuestion>& questions) {
+  const RedisFacts facts = read_redis_facts(answers);
+  if (auto failed = first_error(spec, answers, facts, true)) return *std::move(failed);
+  const auto next = std::min(answers.size(), questions.size() - 1);
+  return Finding{Outcome::fail, Reason::query_failed,
+                 fmt::format("answered {} of {} questions, but not {} in time", answers.size(),
+                             questions.size(), name_of(questions[next].ask)),
+                 facts};
 }
 
 Finding finding_of_redis_refusal(const RedisSpec& spec, RedisAsk ask, std::string_view text) {

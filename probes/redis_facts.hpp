@@ -58,6 +58,10 @@ Finding judge_redis(const RedisSpec& spec, const RedisAnswers& answers, const Re
 Reason reason_of_redis_error(std::string_view text);
 /// An error reply for a person: one printable line, no password in it.
 std::string redis_error_text(const RedisSpec& spec, RedisAsk ask, std::string_view text);
+/// A run that ran out of time after the server had spoken: what it did answer is in the facts, and
+/// it is not frozen.
+Finding finding_of_half_answer(const RedisSpec& spec, const RedisAnswers& answers,
+                               const std::vector<RedisQuestion>& questions);
 /// A connection that the server ended with an error (too many clients, protected mode).
 Finding finding_of_redis_refusal(const RedisSpec& spec, RedisAsk ask, std::string_view text);
 

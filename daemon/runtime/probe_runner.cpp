@@ -1,5 +1,7 @@
 #include "daemon/runtime/probe_runner.hpp"
 
+#include <optional>
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
 
@@ -17,14 +19,16 @@ struct ProbeRunner::Slot {
   RunContext context;
   asio::cancellation_signal cancel;
   MonoTime started{};
+  std::optional<SessionEnd> told;  ///< by a session that ended within the run
   bool running = false;
   bool retired = false;
 };
 
-ProbeRunner::ProbeRunner(ProberServices services, Done done, Ended ended)
+ProbeRunner::ProbeRunner(ProberServices services, Done done, Ended ended, Late late)
     : services_(services),
       done_(std::move(done)),
       ended_(std::move(ended)),
+      late_(std::move(late)),
       timer_(services.executor),
       alive_(std::make_shared<ProbeRunner*>(this)) {}
 
@@ -54,6 +58,11 @@ void ProbeRunner::load(const PolicySet& policy, const std::map<ProbeName, ProbeS
     slot->prober = make_prober(name, specs.at(name), services_);
     slot->prober->on_session_end([alive = alive_, weak = std::weak_ptr<Slot>(slot),
                                   executor = services_.executor](SessionEnd how) {
+      // Within a run: its sample comes soon, and must not come before it.
+      if (const SlotPtr told = weak.lock(); told && told->running) {
+        told->told = how;
+        return;
+      }
       // Not from inside the prober: the engine may want it to run at once.
       asio::post(executor, [alive, weak, how] {
         const SlotPtr ended = weak.lock();
@@ -87,6 +96,7 @@ void ProbeRunner::finish(const SlotPtr& slot, std::exception_ptr error, Finding 
   slot->running = false;
   --running_;
   deadlines_.erase({slot->context.deadline, slot});
+  const auto told = std::exchange(slot->told, std::nullopt);
   if (slot->retired) {
     slot->prober->close();
     return;
@@ -94,7 +104,10 @@ void ProbeRunner::finish(const SlotPtr& slot, std::exception_ptr error, Finding 
   if (error) {
     finding = {Outcome::inconclusive, Reason::prober_error, describe(error), {}};
   }
-  if (!stopped_) done_(Sample{slot->name, slot->started, mono_now(), std::move(finding)});
+  if (stopped_) return;
+  // Before the sample, which may look like a death: a server that was told to stop is not dead.
+  if (told) ended_(slot->name, *told);
+  done_(Sample{slot->name, slot->started, mono_now(), std::move(finding)});
 }
 
 void ProbeRunner::retire(const SlotPtr& slot) {
@@ -120,6 +133,10 @@ void ProbeRunner::arm() {
 void ProbeRunner::expire() {
   armed_for_ = MonoTime::max();
   const MonoTime now = mono_now();
+  // Whoever answered meanwhile was not heard: a timeout now may be ours, not the target's.
+  if (!deadlines_.empty() && deadlines_.begin()->first < now) {
+    late_(now - deadlines_.begin()->first);
+  }
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const SlotPtr slot = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());

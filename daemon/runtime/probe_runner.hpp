@@ -21,8 +21,10 @@ class ProbeRunner {
  public:
   using Done = std::function<void(Sample)>;
   using Ended = std::function<void(const ProbeName&, SessionEnd)>;
+  /// A deadline was looked at so much after its time: told before what then ends is given.
+  using Late = std::function<void(Duration)>;
 
-  ProbeRunner(ProberServices services, Done done, Ended ended);
+  ProbeRunner(ProberServices services, Done done, Ended ended, Late late);
   ~ProbeRunner();
   ProbeRunner(const ProbeRunner&) = delete;
   ProbeRunner& operator=(const ProbeRunner&) = delete;
@@ -47,6 +49,7 @@ class ProbeRunner {
   ProberServices services_;
   Done done_;
   Ended ended_;
+  Late late_;
   std::map<ProbeName, SlotPtr> slots_;
   std::set<std::pair<MonoTime, SlotPtr>> deadlines_;
   asio::steady_timer timer_;

@@ -95,7 +95,10 @@ TEST_CASE("certificates are verified, and their end is seen coming", "[http][tls
   spec.tls->ca.clear();  // the system's, which do not know it
   CHECK(asked.http(spec).reason == Reason::tls_failed);
   spec.tls->verify = false;
+  spec.cert_warn = std::chrono::hours{24 * 60};
   CHECK(asked.http(spec).outcome == Outcome::pass);
+  spec.cert_given = true;  // not verified, but its end was asked for
+  CHECK(asked.http(spec).reason == Reason::cert_expiring);
   spec = server.spec();
   spec.tls->server_name = "elsewhere.example";
   CHECK(asked.http(spec).reason == Reason::tls_failed);
@@ -119,6 +122,11 @@ TEST_CASE("a TCP service is connected to, asked and expected, with TLS too", "[t
   const auto found = asked.tcp(spec);
   INFO(found.message);
   CHECK(found.outcome == Outcome::pass);
+  spec.tls->verify = false;
+  spec.cert_warn = std::chrono::hours{24 * 60};
+  CHECK(asked.tcp(spec).outcome == Outcome::pass);
+  spec.cert_given = true;
+  CHECK(asked.tcp(spec).reason == Reason::cert_expiring);
   spec.port = free_port();
   CHECK(asked.tcp(spec).reason == Reason::connect_refused);
 }

@@ -13,6 +13,7 @@ namespace {
 struct Client : DataLoop {
   PostgresSpec spec;
   std::unique_ptr<Prober> prober;
+  std::vector<SessionEnd> ends;
 
   explicit Client(const PostgresServer& server, std::string_view user = "plain") {
     spec.conninfo = Secret(server.conninfo(user));
@@ -21,7 +22,10 @@ struct Client : DataLoop {
     return run(*std::make_unique<PostgresProber>(spec, services()), timeout);
   }
   Finding again(Duration timeout = 5s) {
-    if (!prober) prober = std::make_unique<PostgresProber>(spec, services());
+    if (!prober) {
+      prober = std::make_unique<PostgresProber>(spec, services());
+      prober->on_session_end([this](SessionEnd how) { ends.push_back(how); });
+    }
     return run(*prober, timeout);
   }
 };
@@ -133,6 +137,50 @@ TEST_CASE("postgres: a standby without a receiver that was promoted says so too"
   CHECK(facts.role == PostgresRole::primary);
   // Known where something was replayed since the start, absent else; never wrong.
   if (facts.replay_lsn) CHECK(*facts.replay_lsn == began_at(standby, 2));
+}
+
+TEST_CASE("postgres: frozen is a server that gives no new session a byte", "[postgres]") {
+  PostgresServer server;
+  Client client(server);
+  REQUIRE(client.again().outcome == Outcome::pass);
+  server.process().freeze();
+  auto finding = client.again(500ms);  // the kept session
+  CHECK(finding.outcome == Outcome::fail);
+  CHECK(finding.reason == Reason::query_failed);
+  CHECK_THAT(finding.message, Catch::EndsWith("a new session is tried next"));
+  for (int n = 0; n < 2; ++n) CHECK(client.again(500ms).reason == Reason::timeout);
+  server.process().thaw();
+  CHECK(client.again().outcome == Outcome::pass);
+}
+
+TEST_CASE("postgres: a configured query without an end leaves the facts", "[postgres]") {
+  PostgresServer server;
+  Client client(server);
+  client.spec.query = "SELECT pg_sleep(60)";
+  const auto finding = client.again(2s);
+  CHECK(finding.outcome == Outcome::fail);
+  CHECK(finding.reason == Reason::query_failed);
+  CHECK_THAT(finding.message, Catch::StartsWith("the configured query: "));
+  CHECK(facts_of(finding).role == PostgresRole::primary);
+}
+
+TEST_CASE("postgres: a stop that is read within a run is told too", "[postgres]") {
+  PostgresServer server;
+  Client client(server);
+  client.spec.query = "SELECT pg_sleep(60) WHERE EXISTS (SELECT FROM wait)";
+  server.sql("CREATE TABLE wait (); GRANT SELECT ON wait TO plain");
+  REQUIRE(client.again().outcome == Outcome::pass);
+  SECTION("while the server answers") {
+    server.sql("INSERT INTO wait DEFAULT VALUES");
+    asio::steady_timer soon(client.executor(), 500ms);
+    soon.async_wait([&](const error_code&) { server.process().send(SIGINT); });
+    CHECK(client.again(20s).reason == Reason::stopping);
+  }
+  SECTION("before the run has asked") {
+    server.stop("fast");
+    CHECK(client.again().outcome == Outcome::fail);
+  }
+  CHECK(client.ends == std::vector{SessionEnd::administrator});
 }
 
 TEST_CASE("postgres: a role without rights on anything gets its facts all the same", "[postgres]") {

@@ -181,6 +181,39 @@ TEST_CASE("redis: a frozen master is heard no more, and its replica says for how
   CHECK(client.again().outcome == Outcome::pass);
 }
 
+TEST_CASE("redis: a master whose writes are paused is not frozen", "[redis]") {
+  RedisServer server;
+  Client client(server);
+  client.spec.check = RedisCheck::roundtrip;
+  REQUIRE(client.again().outcome == Outcome::pass);
+  server.cli({"CLIENT", "PAUSE", "60000", "WRITE"});
+  const auto finding = client.again(500ms);
+  CHECK(finding.outcome == Outcome::fail);
+  CHECK(finding.reason == Reason::query_failed);
+  CHECK_THAT(finding.message, Catch::Contains("not SET in time"));
+  CHECK(facts_of(finding).role == RedisRole::master);
+  CHECK(facts_of(finding).clients >= 1);
+  server.cli({"CLIENT", "UNPAUSE"});
+  CHECK(client.again().outcome == Outcome::pass);
+  CHECK(client.ends == 0);
+}
+
+TEST_CASE("redis: a replica counts in its master's history, until it is promoted", "[redis]") {
+  RedisServer master;
+  RedisServer replica(replica_of(master));
+  wait_for_link(replica);
+  Client client(master), other(replica);
+  const auto of_master = facts_of(client.once());
+  CHECK(of_master.replid.size() == 40);
+  CHECK(of_master.replid2.empty());
+  CHECK(facts_of(other.once()).replid == of_master.replid);
+  replica.cli({"REPLICAOF", "NO", "ONE"});
+  const auto promoted = facts_of(other.once());
+  CHECK(promoted.role == RedisRole::master);
+  CHECK(promoted.replid != of_master.replid);
+  CHECK(promoted.replid2 == of_master.replid);
+}
+
 TEST_CASE("redis: passwords and users", "[redis]") {
   RedisServer server({"--requirepass", "geheim"});
   Client client(server);

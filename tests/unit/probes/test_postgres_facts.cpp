@@ -59,6 +59,27 @@ TEST_CASE("postgres: constants reach the facts of either role, and may be absent
   CHECK_FALSE(old.wal_receiver_timeout);
 }
 
+TEST_CASE("postgres: only a new session without a byte may mean a frozen server") {
+  PgError silent;
+  silent.kind = PgError::Kind::cancelled;
+  silent.phase = PgPhase::query;
+  const auto told = [](Finding finding, bool heard, bool tried_new) {
+    tell_frozen_apart(finding, heard, tried_new);
+    return finding;
+  };
+  const auto finding = finding_of_pg_error(silent, "10.0.0.1:5432", 500ms);
+  CHECK(finding.reason == Reason::timeout);
+  CHECK(told(finding, false, true).reason == Reason::timeout);
+  CHECK(told(finding, false, true).message == finding.message);
+  CHECK(told(finding, true, true).reason == Reason::query_failed);
+  CHECK(told(finding, true, false).reason == Reason::query_failed);
+  CHECK(told(finding, false, false).reason == Reason::query_failed);
+  CHECK_THAT(told(finding, false, false).message, Catch::EndsWith("a new session is tried next"));
+  silent.phase = PgPhase::connect;
+  const auto lost = finding_of_pg_error(silent, "10.0.0.1:5432", 500ms);
+  CHECK(told(lost, true, true).reason == Reason::connect_timeout);
+}
+
 TEST_CASE("postgres: a promoted primary says where its timeline began, another does not") {
   const auto read = [](std::optional<std::string> promoted_at) {
     return read_postgres_facts(row_of({{"standby", "f"},

@@ -1,4 +1,6 @@
 // Times of ladders: until the subject is found unwell, until the first step, until a human is told.
+#include <set>
+
 #include "policies/bounds.hpp"
 #include "policies/schedule.hpp"
 
@@ -31,6 +33,35 @@ Span unwell(const Member& member, const BoundsInput& input) {
     }
   }
   return span;
+}
+
+void add_routes(const Member& member, const PolicySet& policy, std::set<RouteName>& found) {
+  if (const auto* route = std::get_if<RouteName>(&member)) found.insert(*route);
+  const auto* service = std::get_if<ServiceName>(&member);
+  if (!service) return;
+  for (const auto& inner : policy.services.at(*service).members) add_routes(inner, policy, found);
+}
+
+/// No step begins while a route under the subject is promoted (the gate `route_switch`). At worst
+/// that has just begun, and hangs: the fence, the second look (a run that is under way then does
+/// not count), the promotion itself. One route after another, where there are several.
+Duration promotions_hang(const Member& subject, const BoundsInput& input) {
+  std::set<RouteName> routes;
+  add_routes(subject, input.policy, routes);
+  Duration all{};
+  for (const RouteName& name : routes) {
+    const RoutePolicy& route = input.policy.routes.at(name);
+    if (!route.promote) continue;
+    Duration run{};
+    for (const ProbeName& candidate : route.candidates) {
+      const auto probe = input.policy.probes.find(candidate);
+      if (probe != input.policy.probes.end()) run = std::max(run, probe->second.timeout);
+    }
+    const auto fence = input.fence_timeouts.find(name);
+    if (fence != input.fence_timeouts.end()) all += fence->second;
+    all += 2 * run + wake_grain + route.promote->timeout;
+  }
+  return all;
 }
 
 /// What a step that does not help takes: to run (every try to its timeout, at worst), and to wait
@@ -89,13 +120,14 @@ Span recovery_timing(const Member& member, const PolicySet& policy) {
 }
 
 //   noticed     the slowest of what the subject rests on is down
-//   begun       + `for`
+//   begun       + `for`; at worst a promotion of a route under the subject hangs just then
 //   recovered   + the first step (its timeout at worst), + until its subject is seen healthy
 //   exhausted   + each step in vain, + retry_after between two
 LadderTiming ladder_timing(const LadderPolicy& ladder, const BoundsInput& input) {
   LadderTiming timing;
   timing.noticed = unwell(ladder.when.subject, input);
   timing.begun = timing.noticed + ladder.when.hold;
+  timing.begun.worst += promotions_hang(ladder.when.subject, input);
   timing.recovered = timing.begun + recovery_timing(ladder.when.subject, input.policy);
   if (!ladder.steps.empty()) timing.recovered.worst += ladder.steps.front().timeout;
   timing.exhausted = timing.begun;

@@ -12,6 +12,9 @@ Duration drifted(Duration passed, int ppm) {
   return passed / 1s * Duration{ppm * 1000} + passed % Duration{1s} * ppm / 1'000'000;
 }
 
+/// What the monotonic clock shows when the daemon starts on a host that has just booted.
+constexpr MonoTime booted{20s};
+
 bool is_writer(Require require) {
   return require == Require::writable || require == Require::master;
 }
@@ -94,9 +97,19 @@ void Agent::fail_clock(const ClockFails& fails) {
   });
 }
 
+/// The journal keeps wall-clock times: what was before the boot is before the clock's zero.
+void Agent::begin_clock_anew() {
+  const Duration by = booted - local();
+  clock_base_ = scene_.now;
+  clock_read_ = booted;
+  clock_shift_ += by;
+  journal_.shift(by);
+}
+
 // --- its life ----------------------------------------------------------------------------------
 
 void Agent::start() {
+  if (std::exchange(rebooted_, false)) begin_clock_anew();
   ++life_;
   stands_until_.reset();
   dies_after_.reset();
@@ -104,9 +117,8 @@ void Agent::start() {
   wanted_ = local();
   give(PolicyLoaded{setup_.policy});
   if (life_ == 1 || !engine_) return;
-  MemoryRestored memory = journal_.restored();
-  for (const auto& [id, intent] : intents_) memory.promotions.push_back(intent);
-  intents_.clear();  // looked at: unknown
+  const MemoryRestored memory = journal_.restored();
+  journal_.forget_intents();
   give(memory);
 }
 
@@ -127,17 +139,19 @@ void Agent::kill() {
 void Agent::died() {
   const std::optional<Duration> back = back_after_;
   kill();
+  rebooted_ = reboots_;
   if (!back) return;
   scene_.after(*back, [this, life = life_] {
     if (life == life_ && !engine_) start();
   });
 }
 
-void Agent::kill_after(int effects, std::optional<Duration> back_after) {
+void Agent::kill_after(const AgentKilled& killed) {
   if (!engine_) return;
-  back_after_ = back_after;
-  if (effects > 0) {
-    dies_after_ = effects;
+  back_after_ = killed.back_after;
+  reboots_ = killed.reboots;
+  if (killed.after_effects > 0) {
+    dies_after_ = killed.after_effects;
   } else {
     died();
   }
@@ -197,14 +211,14 @@ void Agent::give(const Event& event) {
     Entry entry{scene_.now, name(), local(), std::move(effect)};
     if (watch_) watch_(entry);
     const Effect& begun = std::get<Effect>(entry.what);
-    journal_.take(begun);
+    journal_.take(local(), begun);
     std::visit([this](const auto& e) { run(e); }, begun);
     if (changes_nothing(begun) || !dies_after_ || --*dies_after_ > 0) continue;
     died();
     return;
   }
   // An outcome is kept together with what came of it.
-  if (const auto* finished = std::get_if<ActionFinished>(&event)) intents_.erase(finished->id);
+  journal_.end(event);
 }
 
 std::shared_ptr<const Snapshot> Agent::snapshot() const {

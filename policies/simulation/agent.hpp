@@ -44,7 +44,7 @@ class Agent {
   /// One that lives is spared the death that kill_after still has in store for it.
   void start_if_dead();
   void kill();
-  void kill_after(int effects, std::optional<Duration> back_after);
+  void kill_after(const AgentKilled& killed);
   void fail_clock(const ClockFails& fails);
   void change_pooler(const PoolerChanges& change);
   void reload(std::shared_ptr<const PolicySet> policy);
@@ -55,6 +55,7 @@ class Agent {
   const std::string& name() const { return setup_.name; }
   bool alive() const { return engine_ != nullptr; }
   MonoTime local() const;
+  Duration clock_shift() const { return clock_shift_; }
   /// When the engine wants to be woken, in world time; never while it is dead or stands still.
   MonoTime wake_at() const;
   void wake() { give(Wake{}); }
@@ -70,6 +71,7 @@ class Agent {
   void later(Duration delay, std::function<void()> what);
   void answer(Duration delay, Event event);
   void died();
+  void begin_clock_anew();
 
   void run(const RunProbe& effect);
   void finish_run(const ProbePolicy& probe, MonoTime began, MonoTime began_local);
@@ -103,12 +105,14 @@ class Agent {
   std::uint64_t life_ = 0;  ///< which one; what an earlier one began answers nobody
   MonoTime clock_base_;     ///< world time at which the clock read `clock_read_`
   MonoTime clock_read_;
-  MonoTime wanted_{};  ///< by the engine, on its clock
+  Duration clock_shift_{};  ///< by all reboots so far
+  MonoTime wanted_{};       ///< by the engine, on its clock
   std::optional<MonoTime> stands_until_;
   std::optional<int> dies_after_;  ///< effects
   std::optional<Duration> back_after_;
+  bool reboots_ = false;   ///< with the death that is in store for it
+  bool rebooted_ = false;  ///< since it died
   ReplayMemory journal_;
-  std::map<ActionId, PromotionMemory> intents_;  ///< promotions without an outcome
   std::map<RouteName, Pooler> poolers_;
   std::set<ProbeName> sessions_;           ///< servers that a session is kept to
   std::map<ActionId, bool> switch_overs_;  ///< under way; true: cancelled

@@ -220,8 +220,6 @@ std::string Agent::promotion_refusal(const PromoteServer& order) const {
 }
 
 void Agent::run(const PromoteServer& order) {
-  intents_[order.id] =
-      PromotionMemory{order.route, order.from.probe, order.to.probe, order.timeline, local()};
   const bool is_redis = order.kind == ServerKind::redis;
   Act act;
   act.kind = ActKind::promote;
@@ -295,8 +293,6 @@ void Agent::run(const DemoteServer& effect) {
 }
 
 void Agent::run(const SwitchOver& order) {
-  intents_[order.id] =
-      PromotionMemory{order.route, order.from.probe, order.to.probe, order.timeline, local()};
   switch_overs_[order.id] = false;
   Act act;
   act.kind = ActKind::switch_over;

@@ -26,7 +26,7 @@ struct Words {
            (c.takes ? ", after " + print_duration(*c.takes) : "");
   }
   std::string operator()(const AgentKilled& c) const {
-    return c.agent + " is killed" +
+    return c.agent + (c.reboots ? " reboots" : " is killed") +
            (c.after_effects > 0 ? " after " + std::to_string(c.after_effects) + " effects" : "") +
            (c.back_after ? ", and back after " + print_duration(*c.back_after) : "");
   }

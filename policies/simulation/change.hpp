@@ -105,6 +105,7 @@ struct AgentKilled {
   std::string agent;
   std::optional<Duration> back_after{};  ///< else by AgentStarted
   int after_effects = 0;  ///< 0: now; else in the middle of a step, once so many were begun
+  bool reboots = false;   ///< its host does, too: its monotonic clock begins anew
   friend bool operator==(const AgentKilled&, const AgentKilled&) = default;
 };
 /// Of one that lives: no kill is in store for it any more.

@@ -1,6 +1,7 @@
 #include "policies/simulation/checkers.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "policies/candidate.hpp"
 #include "policies/recovery_ladder.hpp"
@@ -41,6 +42,12 @@ void Checkers::see(const Entry& entry) {
     return;
   }
   Watched& watched = agents_[entry.agent];
+  // All times that are kept are on the agent's clock, as it shows them now.
+  if (const Duration shift = world_.clock_shift(entry.agent); shift != watched.shift) {
+    const Duration by = shift - std::exchange(watched.shift, shift);
+    for (auto& [name, route] : watched.routes) route.shift(by);
+    for (auto& [name, ladder] : watched.ladders) ladder.shift(by);
+  }
   watched.view.name = entry.agent;
   watched.view.now = entry.local;
   std::vector<Violation> found;
@@ -48,8 +55,13 @@ void Checkers::see(const Entry& entry) {
     watched.view.take(what);
     if (!watched.view.policy) return;
     for (const auto& [name, route] : watched.view.policy->routes) {
-      const RouteSight sight{watched.view,           route, world_.servers(), entry.at,
-                             entry.at - changed_at_, found};
+      const RouteSight sight{.agent = watched.view,
+                             .route = route,
+                             .servers = world_.servers(),
+                             .leads = world_.pooler(entry.agent, name).leads,
+                             .at = entry.at,
+                             .unchanged = entry.at - changed_at_,
+                             .found = found};
       watched.routes[name].take(sight, what);
     }
     for (const auto& [name, ladder] : watched.view.policy->recovery) {

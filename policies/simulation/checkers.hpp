@@ -32,6 +32,7 @@ class Checkers {
  private:
   struct Watched {
     AgentView view;
+    Duration shift{};  ///< of its clock, by its reboots so far
     std::map<RouteName, RouteChecks> routes;
     std::map<LadderName, LadderChecks> ladders;
   };

@@ -68,7 +68,8 @@ bool alike(const PostgresFacts& a, const PostgresFacts& b) {
 bool alike(const RedisFacts& a, const RedisFacts& b) {
   return a.role == b.role && a.offset.has_value() == b.offset.has_value() &&
          a.link_up == b.link_up && lag_grade(a.lag) / 4 == lag_grade(b.lag) / 4 &&
-         a.loading == b.loading && a.sentinels == b.sentinels;
+         a.loading == b.loading && a.sentinels == b.sentinels && a.replid == b.replid &&
+         a.replid2 == b.replid2;
 }
 
 /// All other kinds: their outcome and reason say all that a policy reads.

@@ -7,9 +7,36 @@
 
 namespace pointsman::sim {
 
+namespace {
+
+/// All that a member rests on has run since; the configuration has no cycles.
+bool has_run_since(const AgentView& agent, const Member& member, MonoTime since) {
+  const auto has_run = [&](const Member& inner) { return has_run_since(agent, inner, since); };
+  if (const auto* probe = std::get_if<ProbeName>(&member)) {
+    return agent.has_run_since(*probe, since);
+  }
+  if (const auto* service = std::get_if<ServiceName>(&member)) {
+    const auto it = agent.policy->services.find(*service);
+    if (it == agent.policy->services.end()) return true;
+    return std::all_of(it->second.members.begin(), it->second.members.end(), has_run);
+  }
+  const auto it = agent.policy->routes.find(std::get<RouteName>(member));
+  if (it == agent.policy->routes.end()) return true;
+  const auto& candidates = it->second.candidates;
+  return std::all_of(candidates.begin(), candidates.end(), has_run);
+}
+
+}  // namespace
+
 void LadderChecks::report(const LadderSight& sight, const char* rule, std::string text) const {
   sight.found.push_back({sight.at, sight.agent.name, rule,
                          "ladder " + sight.ladder.name.text + ": " + std::move(text)});
+}
+
+void LadderChecks::shift(Duration by) {
+  for (MonoTime& run : runs_) run += by;
+  if (last_active_) *last_active_ += by;
+  if (last_) last_->began += by;
 }
 
 void LadderChecks::take(const LadderSight& sight, const Event& event) {
@@ -78,8 +105,10 @@ void LadderChecks::check_step(const LadderSight& sight, const RunStep& step) {
   if (written_down_ != step.id) {
     report(sight, "intent_first", what + " begins, and no record told of it before");
   }
-  if (sight.agent.distrust_since) {
-    report(sight, "distrust", what + " begins though not every probe has run since the distrust");
+  const auto& distrusted = sight.agent.distrust_since;
+  if (distrusted && !has_run_since(sight.agent, sight.ladder.when.subject, *distrusted)) {
+    report(sight, "distrust",
+           what + " begins though not every probe of its subject has run since the distrust");
   }
   if (step.attempt > step.policy.retries + 1) {
     report(sight, "retries", what + " is tried more often than its retries allow");

@@ -21,6 +21,8 @@ class LadderChecks {
  public:
   void take(const LadderSight& sight, const Event& event);
   void take(const LadderSight& sight, const Effect& effect);
+  /// The agent's clock began anew, and shows so much more.
+  void shift(Duration by);
 
  private:
   struct Step {

@@ -87,7 +87,9 @@ class Life {
 
   void live(ReplayPace pace) {
     step(life_.began, PolicyLoaded{policy_});
-    step(life_.began, memory_.restored());
+    const MemoryRestored remembered = memory_.restored();
+    memory_.forget_intents();
+    step(life_.began, remembered);
     if (pace == ReplayPace::leave_out_calm) changes_ = source_.changes();
     while (const auto next = take_next()) {
       step(next->at, next->event);
@@ -105,10 +107,11 @@ class Life {
     Decision decision = engine_.step(at, event);
     wake_at_ = decision.wake_at;
     for (Effect& effect : decision.effects) run(at, effect);
+    memory_.end(event);
   }
 
   void run(MonoTime at, const Effect& effect) {
-    memory_.take(effect);
+    memory_.take(at, effect);
     std::optional<Answer> answer;
     if (const auto* probe = std::get_if<RunProbe>(&effect)) {
       answer = source_.run(*probe, at);

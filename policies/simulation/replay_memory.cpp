@@ -1,6 +1,67 @@
 #include "policies/simulation/replay_memory.hpp"
 
 namespace pointsman {
+namespace {
+
+void move(MonoTime& at, Duration by) {
+  at += by;
+}
+void move(std::optional<MonoTime>& at, Duration by) {
+  if (at) *at += by;
+}
+
+void move(Incident& story, Duration by) {
+  for (auto& mark : story.marks) move(mark, by);
+  for (IncidentNote& note : story.notes) move(note.at, by);
+  for (Attempt& attempt : story.attempts) move(attempt.at, by);
+  if (story.rpo) {
+    move(story.rpo->from, by);
+    move(story.rpo->to, by);
+  }
+  if (story.acknowledged) move(story.acknowledged->at, by);
+  move(story.closed_at, by);
+}
+
+}  // namespace
+
+void ReplayMemory::take(MonoTime at, const Effect& effect) {
+  take(effect);
+  if (const auto* order = std::get_if<PromoteServer>(&effect)) {
+    intents_[order->id] =
+        PromotionMemory{order->route, order->from.probe, order->to.probe, order->timeline, at};
+  } else if (const auto* planned = std::get_if<SwitchOver>(&effect)) {
+    intents_[planned->id] = PromotionMemory{planned->route, planned->from.probe, planned->to.probe,
+                                            planned->timeline, at};
+  }
+}
+
+void ReplayMemory::end(const Event& event) {
+  if (const auto* finished = std::get_if<ActionFinished>(&event)) intents_.erase(finished->id);
+}
+
+void ReplayMemory::shift(Duration by) {
+  for (auto& [name, route] : routes_) {
+    if (route.last_seen) move(route.last_seen->at, by);
+    move(route.last_switch, by);
+    move(route.told_to_stop, by);
+  }
+  for (auto& [name, ladder] : ladders_) {
+    move(ladder.phase_since, by);
+    move(ladder.cooldown_until, by);
+    for (MonoTime& run : ladder.runs) move(run, by);
+  }
+  for (auto& [name, flag] : flags_) {
+    move(flag.since, by);
+    move(flag.until, by);
+  }
+  if (automation_) move(automation_->until, by);
+  for (auto& [id, incident] : incidents_) {
+    auto moved = std::make_shared<Incident>(*incident);
+    move(*moved, by);
+    incident = std::move(moved);
+  }
+  for (auto& [id, intent] : intents_) move(intent.at, by);
+}
 
 void ReplayMemory::take(const Effect& effect) {
   if (const auto* stored = std::get_if<StoreIncident>(&effect)) {
@@ -31,6 +92,7 @@ void ReplayMemory::keep(const Memory& memory) {
 MemoryRestored ReplayMemory::restored() const {
   MemoryRestored memory;
   for (const auto& [name, route] : routes_) memory.routes.push_back(route);
+  for (const auto& [id, intent] : intents_) memory.promotions.push_back(intent);
   for (const auto& [name, ladder] : ladders_) memory.ladders.push_back(ladder);
   for (const auto& [name, flag] : flags_) memory.flags.push_back(flag);
   memory.automation = automation_;

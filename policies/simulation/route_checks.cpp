@@ -1,6 +1,7 @@
 #include "policies/simulation/route_checks.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "policies/candidate.hpp"
 #include "policies/explain.hpp"
@@ -16,6 +17,8 @@ using namespace std::chrono_literals;
 constexpr int calm_goods = 5;
 /// A word of a person or of a ladder that was not carried out by then counts no more.
 constexpr Duration word_holds = std::chrono::minutes{2};
+/// A promotion that has not come so long after its fence does not come any more.
+constexpr Duration fence_counts = std::chrono::minutes{1};
 /// Stale is judged when the house is kept, once a second.
 constexpr Duration housekeeping_slack = 1100ms;
 
@@ -84,9 +87,9 @@ void RouteChecks::take(const RouteSight& sight, const Event& event) {
   const auto* asked = std::get_if<SwitchRequested>(&event);
   if (asked && asked->route == sight.route.name && !asked->dry_run) person_ = *asked;
   if (const auto* restored = std::get_if<MemoryRestored>(&event)) {
-    const bool in_doubt =
-        std::any_of(acts_.begin(), acts_.end(), [](const Act& act) { return act.promotes; });
-    if (in_doubt) doubt_ = Doubt{acts_.back().to, sight.agent.now};
+    for (const Act& act : acts_) {
+      if (act.promotes) doubt_ = Doubt{act.to, sight.agent.now};
+    }
     acts_.clear();
     targets_.clear();
     trouble_since_.reset();
@@ -108,6 +111,12 @@ void RouteChecks::take(const RouteSight& sight, const Event& event) {
     const bool believed = fails_still || sight.route.require == Require::writable;
     if (believed && targets_ == kept_.targets) position_ = kept_.position;
   }
+}
+
+void RouteChecks::shift(Duration by) {
+  if (last_switch_) *last_switch_ += by;
+  for (MonoTime& at : promotions_) at += by;
+  if (doubt_) doubt_->at += by;
 }
 
 void RouteChecks::take_sample(const RouteSight& sight, const Sample& sample) {
@@ -141,6 +150,7 @@ void RouteChecks::take_outcome(const RouteSight& sight, const ActionFinished& fi
   const bool ok = finished.outcome == ActionOutcome::ok;
   if (act.fences) {
     if (decision_ && ok) decision_ = Decision{decision_->to, sight.agent.now, true};
+    if (!ok) decision_.reset();  // what rested on it is over
     return;
   }
   if (ok && !act.promotes && !act.repairs) last_switch_ = sight.agent.now;
@@ -170,15 +180,10 @@ void RouteChecks::take(const RouteSight& sight, const Effect& effect) {
   }
   if (const auto* stored = std::get_if<StoreIncident>(&effect)) keep(sight, stored->incident);
   if (const auto* order = std::get_if<DemoteServer>(&effect)) {
-    const std::string_view why = sight.agent.hands_off();
-    if (order->route == sight.route.name && !why.empty()) {
-      report(sight, "hands_off",
-             "demotion of " + order->server.probe.text + " though " + std::string(why));
-    }
+    if (order->route == sight.route.name) check_demotion(sight, *order);
   }
   if (const auto* order = std::get_if<RunHook>(&effect)) {
-    if (order->route != sight.route.name || order->hook != HookKind::fence) return;
-    begin(sight, {.id = order->id, .fences = true});
+    if (order->route == sight.route.name) check_hook(sight, *order);
   }
 }
 
@@ -209,7 +214,13 @@ void RouteChecks::take_record(const RouteSight& sight, const Record& record) {
     asked_ = asked;
   }
   if (record.kind == RecordKind::decision && starts_with(record.text, "promote ")) {
-    decision_ = Decision{ProbeName(word_after(record.text, "promote ")), sight.agent.now};
+    Decision next{ProbeName(word_after(record.text, "promote ")), sight.agent.now};
+    // Behind the fence another may be the best: the same promotion goes on.
+    if (decision_ && decision_->fenced && next.at - decision_->at < fence_counts) {
+      next.at = decision_->at;
+      next.fenced = true;
+    }
+    decision_ = next;
     check_decision(sight, *decision_);
   }
 }
@@ -227,9 +238,9 @@ void RouteChecks::begin(const RouteSight& sight, Act act) {
 
 // --- switches ----------------------------------------------------------------------------------
 
-void RouteChecks::check_one_act(const RouteSight& sight, ActionId id) {
+void RouteChecks::check_one_act(const RouteSight& sight, ActionId id) const {
   for (const Act& act : acts_) {
-    if (act.fences || act.id == id) continue;
+    if (act.id == id) continue;
     report(sight, "one_act", "an act begins while another is under way");
     return;
   }
@@ -237,6 +248,7 @@ void RouteChecks::check_one_act(const RouteSight& sight, ActionId id) {
 
 void RouteChecks::check_switch(const RouteSight& sight, const SwitchRoute& order) {
   if (order.to.empty()) return report(sight, "leads_nowhere", "it is to lead to nothing");
+  check_one_act(sight, order.id);
   begin(sight, {.id = order.id, .repairs = is_repair(order.cause)});
   if (order.cause == SwitchCause::verify) return;
   const AgentView& agent = sight.agent;
@@ -264,7 +276,10 @@ void RouteChecks::check_switch(const RouteSight& sight, const SwitchRoute& order
       agent.now - *last_failure_ < retry_delay(1)) {
     report(sight, "retry_wait", what + " right after one that failed");
   }
-  if (!is_repair(order.cause)) check_writer(sight, order);
+  check_writer(sight, order);
+  const bool on_request =
+      asked || order.cause == SwitchCause::request || order.cause == SwitchCause::recovery;
+  if (!on_request) check_left(sight, order, what);
   std::vector<ProbeName> to;
   for (const SwitchTarget& target : order.to) to.push_back(target.probe);
   if (to != targets_) position_.reset();
@@ -303,6 +318,29 @@ void RouteChecks::check_writer(const RouteSight& sight, const SwitchRoute& order
   }
 }
 
+/// By the truth: writes go on where they go, as long as they can.
+void RouteChecks::check_left(const RouteSight& sight, const SwitchRoute& order,
+                             const std::string& what) const {
+  if (!wants_the_writer(sight.route.require) || sight.unchanged < time_to_see(sight)) return;
+  std::set<ProbeName> left(sight.leads.begin(), sight.leads.end());
+  left.insert(targets_.begin(), targets_.end());
+  for (const SwitchTarget& target : order.to) left.erase(target.probe);
+  for (const ProbeName& name : left) {
+    if (!is_the_writer(sight, name)) continue;
+    report(sight, "left_serving", what + ", away from " + name.text + ", which serves");
+  }
+}
+
+/// By the truth: the agent reaches it, it takes writes, and nobody's timeline is newer.
+bool RouteChecks::is_the_writer(const RouteSight& sight, const ProbeName& name) const {
+  const auto it = sight.servers.all().find(name);
+  if (it == sight.servers.all().end()) return false;
+  const Server& server = it->second;
+  return server.writable() && !server.slow && server.timeline >= newest_ &&
+         sight.servers.connects(sight.agent.name, name.text) &&
+         sight.servers.newest_primary(name) == name;
+}
+
 // --- promotions --------------------------------------------------------------------------------
 
 /// The decision itself: rests on what was seen since the trouble began, and keeps the hold-down.
@@ -320,31 +358,56 @@ void RouteChecks::check_decision(const RouteSight& sight, const Decision& decisi
   }
 }
 
+/// The fence is part of a promotion, and may stop the old primary: what holds of one holds of both.
+void RouteChecks::check_begun(const RouteSight& sight, ActionId id, const ProbeName& to,
+                              const std::string& what) const {
+  const AgentView& agent = sight.agent;
+  const Asked* asked = asked_for(sight, to);
+  const bool by_person = asked && asked->by_person;
+  check_one_act(sight, id);
+  if (agent.observes() || (!by_person && !agent.hands_off().empty())) {
+    report(sight, "hands_off", what + " though " + std::string(agent.hands_off()));
+  }
+  if (!decision_ || decision_->to != to) {
+    report(sight, "intent_first", what + ", and no decision was written down before");
+  }
+  if (!agent.distrust_since) return;
+  for (const ProbeName& name : sight.route.candidates) {
+    if (agent.has_run_since(name, *agent.distrust_since)) continue;
+    report(sight, "distrust", what + " though " + name.text + " has not run since the distrust");
+  }
+}
+
+void RouteChecks::check_hook(const RouteSight& sight, const RunHook& order) {
+  if (order.hook == HookKind::after_promote && sight.agent.observes()) {
+    report(sight, "hands_off", "the hook after_promote in mode observe");
+  }
+  if (order.hook != HookKind::fence) return;
+  const ProbeName& to = order.new_target.probe;
+  const std::string what = "fence for the promotion of " + to.text;
+  check_begun(sight, order.id, to, what);
+  check_nobody_serves(sight, order.old_target.probe, to, what);
+  if (decision_) decision_->fenced = false;
+  begin(sight, {.id = order.id, .fences = true, .to = to});
+}
+
 void RouteChecks::check_promotion(const RouteSight& sight, const PromoteServer& order) {
   const AgentView& agent = sight.agent;
   const std::string what = "promotion of " + order.to.probe.text;
   const Asked* asked = asked_for(sight, order.to.probe);
   const bool by_person = asked && asked->by_person;
-  check_one_act(sight, order.id);
-  if (agent.observes() || (!by_person && !agent.hands_off().empty())) {
-    report(sight, "hands_off", what + " though " + std::string(agent.hands_off()));
-  }
-  if (!decision_ || decision_->to != order.to.probe) {
-    report(sight, "intent_first", what + ", and no decision was written down before");
-  } else {
+  check_begun(sight, order.id, order.to.probe, what);
+  if (decision_ && decision_->to == order.to.probe) {
     for (const ProbeName& name : sight.route.candidates) {
       const bool old_one = name == order.from.probe && !decision_->fenced;
       if (old_one || agent.has_run_since(name, decision_->at)) continue;
       report(sight, "second_look", what + " without another look at " + name.text);
     }
-  }
-  decision_.reset();
-  if (agent.distrust_since) {
-    for (const ProbeName& name : sight.route.candidates) {
-      if (agent.has_run_since(name, *agent.distrust_since)) continue;
-      report(sight, "distrust", what + " though " + name.text + " has not run since the distrust");
+    if (sight.route.hooks.contains(HookKind::fence) && !decision_->fenced) {
+      report(sight, "unfenced", what + ", and its fence did not end well before");
     }
   }
+  decision_.reset();
   while (!promotions_.empty() && agent.now - promotions_.front() > 1h) promotions_.pop_front();
   if (!asked && promotions_.size() >= promotions_per_hour) {
     report(sight, "promotion_limit", what + ": one more than may be within an hour");
@@ -352,7 +415,7 @@ void RouteChecks::check_promotion(const RouteSight& sight, const PromoteServer& 
   promotions_.push_back(agent.now);
   if (!by_person) check_doubt(sight, order);
   check_standby(sight, order, asked && asked->allow_data_loss);
-  check_nobody_serves(sight, order);
+  check_nobody_serves(sight, order.from.probe, order.to.probe, what);
   begin(sight, {.id = order.id, .promotes = true, .to = order.to.probe});
 }
 
@@ -390,23 +453,36 @@ void RouteChecks::check_standby(const RouteSight& sight, const PromoteServer& or
 }
 
 /// By the truth: the old primary must not be one that a standby hears, and nobody else a primary.
-void RouteChecks::check_nobody_serves(const RouteSight& sight, const PromoteServer& order) {
+void RouteChecks::check_nobody_serves(const RouteSight& sight, const ProbeName& old_one,
+                                      const ProbeName& new_one, const std::string& what) const {
   if (sight.unchanged < time_to_see(sight)) return;
-  const Server& to = sight.servers.get(order.to.probe);
+  const Server& to = sight.servers.get(new_one);
   for (const ProbeName& name : sight.route.candidates) {
     const Server& other = sight.servers.get(name);
     if (other.system_id != to.system_id) continue;
     const bool seen = sight.servers.connects(sight.agent.name, name.text) && !other.slow &&
                       other.liveness == Liveness::up;
     if (seen && other.writable() && other.timeline >= to.timeline) {
-      report(sight, "promoted_twice",
-             "promotion of " + order.to.probe.text + " though " + name.text + " takes writes");
+      report(sight, "promoted_twice", what + " though " + name.text + " takes writes");
     }
-    if (seen && name != order.from.probe && sight.servers.hears(name)) {
+    if (seen && name != old_one && sight.servers.hears(name)) {
       report(sight, "primary_lives",
-             "promotion of " + order.to.probe.text + " though " + name.text + " receives from " +
-                 other.follows.text);
+             what + " though " + name.text + " receives from " + other.follows.text);
     }
+  }
+}
+
+/// Whom the route led to last is no old master, as long as it serves.
+void RouteChecks::check_demotion(const RouteSight& sight, const DemoteServer& order) const {
+  const ProbeName& name = order.server.probe;
+  const std::string what = "demotion of " + name.text;
+  if (const std::string_view why = sight.agent.hands_off(); !why.empty()) {
+    report(sight, "hands_off", what + " though " + std::string(why));
+  }
+  const bool led_to = std::count(targets_.begin(), targets_.end(), name) > 0 ||
+                      std::count(sight.leads.begin(), sight.leads.end(), name) > 0;
+  if (led_to && is_the_writer(sight, name)) {
+    report(sight, "left_serving", what + ", which the route leads to and which serves");
   }
 }
 

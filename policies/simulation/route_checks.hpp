@@ -18,8 +18,9 @@ struct RouteSight {
   const AgentView& agent;
   const RoutePolicy& route;
   const Servers& servers;
-  MonoTime at{};         ///< world time
-  Duration unchanged{};  ///< the world has stood still for so long
+  const std::vector<ProbeName>& leads;  ///< whom the pooler leads to, by the truth
+  MonoTime at{};                        ///< world time
+  Duration unchanged{};                 ///< the world has stood still for so long
   std::vector<Violation>& found;
 };
 
@@ -27,6 +28,8 @@ class RouteChecks {
  public:
   void take(const RouteSight& sight, const Event& event);
   void take(const RouteSight& sight, const Effect& effect);
+  /// The agent's clock began anew, and shows so much more: for what outlives a restart.
+  void shift(Duration by);
 
  private:
   struct Act {
@@ -53,12 +56,19 @@ class RouteChecks {
   void keep(const RouteSight& sight, const Incident& story);
   void check_switch(const RouteSight& sight, const SwitchRoute& order);
   void check_writer(const RouteSight& sight, const SwitchRoute& order);
+  void check_left(const RouteSight& sight, const SwitchRoute& order, const std::string& what) const;
+  bool is_the_writer(const RouteSight& sight, const ProbeName& name) const;
+  void check_begun(const RouteSight& sight, ActionId id, const ProbeName& to,
+                   const std::string& what) const;
+  void check_hook(const RouteSight& sight, const RunHook& order);
   void check_promotion(const RouteSight& sight, const PromoteServer& order);
   void check_decision(const RouteSight& sight, const Decision& decision);
   void check_doubt(const RouteSight& sight, const PromoteServer& order);
   void check_standby(const RouteSight& sight, const PromoteServer& order, bool data_may_be_lost);
-  void check_nobody_serves(const RouteSight& sight, const PromoteServer& order);
-  void check_one_act(const RouteSight& sight, ActionId id);
+  void check_nobody_serves(const RouteSight& sight, const ProbeName& old_one,
+                           const ProbeName& new_one, const std::string& what) const;
+  void check_demotion(const RouteSight& sight, const DemoteServer& order) const;
+  void check_one_act(const RouteSight& sight, ActionId id) const;
   void begin(const RouteSight& sight, Act act);
   const Asked* asked_for(const RouteSight& sight, const ProbeName& to) const;
   void report(const RouteSight& sight, const char* rule, std::string text) const;

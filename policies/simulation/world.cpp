@@ -98,7 +98,7 @@ void World::change(const ActsEnd& change) {
 }
 
 void World::change(const AgentKilled& change) {
-  if (Agent* agent = find(change.agent)) agent->kill_after(change.after_effects, change.back_after);
+  if (Agent* agent = find(change.agent)) agent->kill_after(change);
 }
 
 void World::change(const AgentStarted& change) {

@@ -49,6 +49,8 @@ class World {
   std::vector<std::string> agents() const;
   bool alive(const std::string& agent) const { return agents_.at(agent).alive(); }
   const PolicySet& policy(const std::string& agent) const { return agents_.at(agent).policy(); }
+  /// How far reboots have moved the agent's clock in all, for the same instant.
+  Duration clock_shift(const std::string& agent) const { return agents_.at(agent).clock_shift(); }
   /// What the agent would show; null while it is dead.
   std::shared_ptr<const Snapshot> snapshot(const std::string& agent) const;
   /// The pooler of a route, as it is on an agent's host.

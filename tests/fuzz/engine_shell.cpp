@@ -62,10 +62,14 @@ void EngineShell::restart() {
   MemoryRestored memory;
   for (const auto& [name, route] : routes_) memory.routes.push_back(route);
   for (const auto& [id, act] : acts) {
-    const auto* order = std::get_if<PromoteServer>(&act.effect);
-    if (order == nullptr) continue;
-    memory.promotions.push_back({order->route, order->from.probe, order->to.probe, order->timeline,
-                                 now_ - std::chrono::seconds{1}});
+    const MonoTime at = now_ - std::chrono::seconds{1};
+    if (const auto* order = std::get_if<PromoteServer>(&act.effect)) {
+      memory.promotions.push_back(
+          {order->route, order->from.probe, order->to.probe, order->timeline, at});
+    } else if (const auto* planned = std::get_if<SwitchOver>(&act.effect)) {
+      memory.promotions.push_back(
+          {planned->route, planned->from.probe, planned->to.probe, planned->timeline, at});
+    }
   }
   for (const auto& [name, ladder] : ladders_) memory.ladders.push_back(ladder);
   for (const auto& [name, flag] : flags_) memory.flags.push_back(flag);

@@ -52,6 +52,7 @@ class Planner {
     if (what < 54) return network_fails(at);
     if (what < 60) return pooler_fails(at);
     if (what < 72) return acts_fail(at);
+    if (what < 75 && recipe_.fence != 0) return fence_takes_long(at);
     if (what < 82) return agent_dies(at);
     if (what < 88) return clock_fails(at);
     operator_acts(at);
@@ -151,11 +152,27 @@ class Planner {
     if (ends()) add(at + a_while(), ActsEnd{fault.kind});
   }
 
+  /// Time for the primary to come back, for people and for kills, while the fence is under way.
+  void fence_takes_long(Duration at) {
+    ActsEnd fault;
+    fault.kind = ActKind::fence;
+    fault.takes = random_.between(500ms, 6s);
+    add(at, fault);
+    const ProbeName primary(server_names(recipe_).front());
+    at += random_.between(0ms, 2s);
+    add(at, TargetBecomes{primary, random_.chance(60) ? Becomes::down : Becomes::frozen});
+    if (random_.chance(60)) {
+      add(at + random_.between(500ms, 10s), TargetBecomes{primary, Becomes::up});
+    }
+    if (random_.chance(40)) operator_acts(at + random_.between(500ms, 10s));
+  }
+
   void agent_dies(Duration at) {
     AgentKilled fault;
     fault.agent = random_.chance(60) ? agent_name(0) : agent();
     if (random_.chance(70)) fault.after_effects = 1 + static_cast<int>(random_.below(14));
     fault.back_after = random_.between(50ms, 15s);
+    fault.reboots = random_.chance(25);
     add(at, fault);
     if (random_.chance(70)) {  // in the middle of something
       const bool app = recipe_.app_ladder != 0 && random_.chance(50);

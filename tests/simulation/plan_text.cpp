@@ -34,7 +34,8 @@ struct Line {
            or_none(c.of) + " " + or_none(c.takes);
   }
   std::string operator()(const AgentKilled& c) const {
-    return "kill " + c.agent + " " + std::to_string(c.after_effects) + " " + or_none(c.back_after);
+    return "kill " + c.agent + " " + std::to_string(c.after_effects) + " " + or_none(c.back_after) +
+           (c.reboots ? " reboots" : "");
   }
   std::string operator()(const AgentStarted& c) const { return "start " + c.agent; }
   std::string operator()(const ClockFails& c) const {
@@ -180,6 +181,7 @@ std::optional<Change> read_change(const std::string& verb, Words& in, const Reci
     c.agent = in.word();
     c.after_effects = static_cast<int>(in.integer());
     c.back_after = in.span();
+    c.reboots = in.more() == "reboots";
     return c;
   }
   if (verb == "start") return AgentStarted{in.word()};

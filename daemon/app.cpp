@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include <sys/resource.h>
 #include <boost/asio/signal_set.hpp>
@@ -26,10 +27,12 @@
 #include "daemon/runtime/engine_loop.hpp"
 #include "daemon/runtime/flag_files.hpp"
 #include "daemon/runtime/log.hpp"
+#include "daemon/runtime/notifier_views.hpp"
 #include "daemon/runtime/notify.hpp"
 #include "daemon/runtime/probe_runner.hpp"
 #include "daemon/runtime/random.hpp"
 #include "daemon/runtime/recovery.hpp"
+#include "daemon/runtime/reload_answer.hpp"
 #include "daemon/runtime/route_runner.hpp"
 #include "daemon/runtime/start_memory.hpp"
 #include "daemon/version.hpp"
@@ -75,6 +78,7 @@ class App {
   void start_engine(const JournalMemory& memory);
   void forget_stray_flags(const MemoryRestored& restored);
   void restore_outbox(const JournalMemory& memory);
+  void resolve_ended_alerts();
   void run_effects(const std::vector<Effect>& effects);
   void operator()(const RunProbe& effect) { probes_.run(effect.probe); }
   void operator()(const ObserveRoute& effect) { routes_.observe(effect); }
@@ -132,6 +136,8 @@ class App {
   std::uint64_t last_request_ = 0;
   bool ready_told_ = false;
   MonoTime release_memory_at_ = MonoTime::max();
+  bool memory_known_ = false;    ///< the journal could be read
+  bool reload_wanted_ = false;   ///< asked for by a signal, before the engine was started
   bool engine_started_ = false;  ///< what the last daemon left half done has been looked at
   bool stopping_ = false;
 };
@@ -151,7 +157,8 @@ App::App(Config config, std::filesystem::path file)
           },
           [this](const ProbeName& name, SessionEnd how) {
             loop_.give(SessionEnded{name, how});
-          }),
+          },
+          [this](Duration late) { loop_.ran_late(late); }),
       routes_(tasks_, journal_, [this](Event event) { loop_.give(std::move(event)); }),
       acts_({tasks_, journal_, servers_, hooks_, steps_,
              [this](Event event) { loop_.give(std::move(event)); },
@@ -170,8 +177,10 @@ int App::run() {
   JournalMemory memory = journal_.open();
   events_.start_after(memory.last_event);
   for (const StoredEvent& event : memory.events) add_event(event);
+  const JournalHealth health = journal_.health();
+  memory_known_ = health.writable || !memory.events.empty();
   memory.events.clear();
-  if (const JournalHealth health = journal_.health(); !health.writable) {
+  if (!health.writable) {
     log_warn("the journal can not be written; everything else goes on: " + health.error);
   }
   if (!listen()) return exit_unhealthy;
@@ -179,8 +188,7 @@ int App::run() {
     systemd_.tick(now);
     if (!ready_told_) {
       ready_told_ = true;
-      release_memory_at_ = now + start_takes;
-      systemd_.ready("probing");
+      systemd_.ready(engine_started_ ? "probing" : "looking at what was left half done");
     }
     if (now >= release_memory_at_) {
       release_memory_at_ = MonoTime::max();
@@ -196,6 +204,7 @@ int App::run() {
     // What a killed daemon left half done is undone before anything new is thought of.
     log_warn(std::to_string(memory.unfinished.size()) +
              " act(s) were under way when the daemon ended; looking at them");
+    loop_.beat();  // that may take longer than systemd waits for a start
     std::vector<Intent> unfinished = memory.unfinished;
     tasks_.spawn(async_recover({journal_, routes_, acts_}, std::move(unfinished),
                                [this, memory = std::move(memory)] { start_engine(memory); }));
@@ -219,13 +228,17 @@ bool App::listen() {
   return true;
 }
 
-/// After the incidents are known: alerts of those that are over are resolved.
+/// Before the engine may say more of them: what is newer is not put back.
 void App::restore_outbox(const JournalMemory& memory) {
   std::vector<OutboxRow> rows;
   for (OutboxDocument& one : outbox_of(memory)) {
     rows.push_back({std::move(one.notifier), one.incident, std::move(one.document)});
   }
   notifiers_.restore(rows);
+}
+
+/// After the incidents are known: alerts of those that are over are resolved.
+void App::resolve_ended_alerts() {
   std::set<IncidentId> open;
   for (const auto& [id, incident] : loop_.snapshot()->incidents) {
     if (incident->state == IncidentState::open) open.insert(id);
@@ -233,7 +246,12 @@ void App::restore_outbox(const JournalMemory& memory) {
   notifiers_.reconcile(open);
 }
 
+/// Where the journal could not be read nobody knows which are stray: they stay as they are.
 void App::forget_stray_flags(const MemoryRestored& restored) {
+  if (!memory_known_) {
+    log_warn("which flags were set is not known; their files stay as they are");
+    return;
+  }
   std::set<std::string> known;
   for (const FlagMemory& flag : restored.flags) known.insert(flag.flag.text);
   for (const std::string& name : flag_files_.forget_all_but(known)) {
@@ -248,8 +266,12 @@ void App::start_engine(const JournalMemory& memory) {
   loop_.give(PolicyLoaded{config_.policy});
   MemoryRestored restored = remembered(memory);
   forget_stray_flags(restored);
-  loop_.give(std::move(restored));
   restore_outbox(memory);
+  loop_.give(std::move(restored));
+  resolve_ended_alerts();
+  release_memory_at_ = mono_now() + start_takes;
+  if (ready_told_) systemd_.status("probing");
+  if (std::exchange(reload_wanted_, false)) reload();
 }
 
 void App::run_effects(const std::vector<Effect>& effects) {
@@ -278,36 +300,20 @@ void App::operator()(const Record& record) {
 
 CommandAnswer App::reload() {
   if (stopping_) return {503, {{"error", "the daemon is stopping"}}};
+  if (!engine_started_) return {503, {{"error", "the daemon is still starting; try again"}}};
   systemd_.reloading();
   last_reload_ = wall_now();
   auto loaded = load_config(file_);
-  boost::json::object answer;
   if (auto* failure = std::get_if<LoadFailure>(&loaded)) {
-    boost::json::array errors;
-    for (const Diagnostic& d : failure->errors) {
-      log_error("reload refused: " + to_text(d, false));
-      errors.emplace_back(to_text(d, false));
-    }
     last_reload_ok_ = false;
     last_reload_error_ = to_text(failure->errors.front(), false);
     systemd_.ready("reload refused, the old configuration stays in force");
-    answer["error"] = "the configuration has errors; nothing was changed";
-    answer["errors"] = std::move(errors);
-    return {422, std::move(answer)};
+    return reload_refused(*failure);
   }
   Config next = std::move(std::get<Config>(loaded));
-  boost::json::array warnings;
-  for (const Diagnostic& d : next.warnings) warnings.emplace_back(to_text(d, true));
-  const bool listens_elsewhere = next.listen.http != config_.listen.http ||
-                                 next.listen.agent_check != config_.listen.agent_check ||
-                                 next.listen.control != config_.listen.control ||
-                                 next.state_dir != config_.state_dir;
-  if (listens_elsewhere) {
-    const std::string text =
-        "listen and state_dir are read at the start only: restart to change them";
-    log_warn("reload: " + text);
-    warnings.emplace_back(text);
-  }
+  std::vector<std::string> at_once;
+  if (begins_to_act(config_, next)) at_once = loop_.acts_at_once(next.policy);
+  CommandAnswer answer = reload_done(config_, next, at_once);
   config_ = std::move(next);
   tls_contexts_.forget();
   server_.set_access(http_settings());
@@ -318,16 +324,15 @@ CommandAnswer App::reload() {
   last_reload_error_.clear();
   systemd_.ready("probing");
   log_info("reloaded " + file_.string());
-  answer["reloaded"] = true;
-  answer["warnings"] = std::move(warnings);
-  return {200, std::move(answer)};
+  return answer;
 }
 
 void App::wait_for_signal() {
   signals_.async_wait([this](error_code ec, int signal) {
     if (ec) return;
     if (signal == SIGHUP) {
-      reload();
+      reload_wanted_ = !engine_started_;
+      if (!reload_wanted_) reload();
     } else if (!stopping_) {
       log_info("stopping");
       stop();
@@ -343,6 +348,8 @@ void App::stop() {
   systemd_.stopping();
   loop_.stop();
   probes_.stop();
+  acts_.stop();
+  routes_.stop();
   tasks_.cancel();
   server_.close([] {});
   wait_until_idle(mono_now() + stop_limit);
@@ -368,6 +375,11 @@ NotifySurroundings App::notify_surroundings() {
   around.store.put = [this](const NotifierName& notifier, IncidentId incident,
                             const std::string& document) {
     journal_.outbox_put(notifier, incident, document, wall_now());
+  };
+  around.store.async_put = [this](NotifierName notifier, IncidentId incident,
+                                  std::string document) {
+    return journal_.async_outbox_put(std::move(notifier), incident, std::move(document),
+                                     wall_now());
   };
   around.store.remove = [this](const NotifierName& notifier, IncidentId incident) {
     journal_.outbox_remove(notifier, incident);
@@ -455,17 +467,7 @@ ShellView App::shell_view() const {
   view.loop_lag = loop_.lag();
   view.config = config_.redacted;
   if (!engine_started_) view.awaited = config_.policy;
-  for (const auto& [name, status] : notifiers_.status()) {
-    NotifierView one;
-    one.name = name.text;
-    one.type = std::string(status.kind);
-    one.pending = status.queued;
-    one.sent_total = status.delivered;
-    one.failed_total = status.failed;
-    one.last_sent = status.last_delivered;
-    one.last_error = status.last_error;
-    view.notifiers.push_back(std::move(one));
-  }
+  view.notifiers = notifier_views(notifiers_.status());
   return view;
 }
 

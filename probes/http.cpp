@@ -106,7 +106,8 @@ asio::awaitable<Hop> HttpProber::async_hop(const HttpRequest& request, HttpRespo
 Finding HttpProber::judge(const HttpResponseReader& reader, HttpFacts facts) const {
   const HttpAnswer answer{reader.status(), reader.body(), reader.is_cut()};
   Verdict verdict = judge_.judge(answer);
-  if (facts.cert_expires && (!spec_.tls || spec_.tls->verify)) {
+  // Who verifies nothing asked for nothing, unless `cert_expiry` says otherwise.
+  if (facts.cert_expires && (!spec_.tls || spec_.tls->verify || spec_.cert_given)) {
     const CertLimits limits{spec_.cert_warn, spec_.cert_fail};
     Verdict certificate = judge_certificate(facts.cert_expires, wall_now(), limits);
     if (!certificate.message.empty()) {

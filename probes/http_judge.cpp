@@ -16,6 +16,7 @@ namespace json = boost::json;
 struct JsonCheck {
   std::string pointer;
   json::value wanted;
+  bool secret = false;
 };
 
 bool holds(const std::vector<StatusRange>& ranges, int status) {
@@ -48,7 +49,8 @@ HttpJudge::HttpJudge(const HttpSpec& spec, std::string what)
     : what_(std::move(what)),
       wanted_(spec.status),
       warned_(spec.warn_status),
-      contains_(spec.body_contains) {
+      contains_(spec.body_contains),
+      body_secret_(spec.body_secret) {
   wants_body_ = !spec.body_contains.empty() || !spec.body_matches.empty() || !spec.json.empty();
   if (spec.body_matches.empty() && spec.json.empty()) return;
   checks_ = std::make_unique<Checks>();
@@ -57,15 +59,17 @@ HttpJudge::HttpJudge(const HttpSpec& spec, std::string what)
       checks_->pattern.assign(spec.body_matches, boost::regex::ECMAScript);
     }
   } catch (const boost::regex_error& error) {
-    status_ = Error{fmt::format("body_matches is not a usable pattern: {}",
-                                quote_for_message(error.what(), 120))};
+    // Boost's words quote the pattern.
+    status_ = Error{body_secret_ ? "body_matches is not a usable pattern"
+                                 : fmt::format("body_matches is not a usable pattern: {}",
+                                               quote_for_message(error.what(), 120))};
   }
   for (const JsonExpect& expect : spec.json) {
     json::error_code ec;
     json::value wanted = json::parse(expect.value, ec);
     // Not JSON: a word that somebody left unquoted.
     if (ec) wanted = json::string(expect.value);
-    checks_->json.push_back(JsonCheck{expect.pointer, std::move(wanted)});
+    checks_->json.push_back(JsonCheck{expect.pointer, std::move(wanted), expect.secret});
   }
 }
 
@@ -91,6 +95,8 @@ Verdict HttpJudge::judge_json(const HttpAnswer& answer) const {
       return mismatch(answer, fmt::format("its body has no {}", check.pointer));
     }
     if (!same_json(*found, check.wanted)) {
+      // What was found may tell of the secret, too: another letter case, the one before.
+      if (check.secret) return mismatch(answer, fmt::format("{} is not as wanted", check.pointer));
       return mismatch(answer, fmt::format("{} is {}, wanted {}", check.pointer,
                                           quote_for_message(json::serialize(*found)),
                                           quote_for_message(json::serialize(check.wanted))));
@@ -101,9 +107,10 @@ Verdict HttpJudge::judge_json(const HttpAnswer& answer) const {
 
 Verdict HttpJudge::judge_body(const HttpAnswer& answer) const {
   if (!contains_.empty() && answer.body.find(contains_) == std::string_view::npos) {
-    return mismatch(answer,
-                    fmt::format("its body does not contain \"{}\"{}", quote_for_message(contains_),
-                                answer.is_cut ? " in the first 64 KiB" : ""));
+    const std::string wanted =
+        body_secret_ ? "what is wanted" : fmt::format("\"{}\"", quote_for_message(contains_));
+    return mismatch(answer, fmt::format("its body does not contain {}{}", wanted,
+                                        answer.is_cut ? " in the first 64 KiB" : ""));
   }
   if (!checks_) return {};
   if (!checks_->pattern.empty()) {

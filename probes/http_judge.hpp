@@ -2,7 +2,8 @@
 //
 // `warn_status` is judged before `status`; body checks only count for an answer whose status
 // passes. The worse of the answer's verdict and the certificate's is the finding; of two equal ones
-// the answer's. Messages never hold a header, a body that was sent, or the query of a URL.
+// the answer's. Messages never hold a header, a body that was sent, the query of a URL, or what
+// came from a reference.
 #pragma once
 
 #include <memory>
@@ -51,6 +52,7 @@ class HttpJudge {
   std::string what_;
   std::vector<StatusRange> wanted_, warned_;
   std::string contains_;
+  bool body_secret_;
   std::unique_ptr<Checks> checks_;  ///< only where there is a pattern or a JSON check
   Status status_ = Nothing{};
   bool wants_body_ = false;

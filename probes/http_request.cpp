@@ -51,11 +51,12 @@ std::string without_userinfo(const std::string& url) {
   return std::string(copy.buffer());
 }
 
-std::string shown_url(const HttpRequest& request, const std::string& target) {
+std::string shown_url(const HttpRequest& request, const std::string& target, bool is_secret) {
   const std::uint16_t usual = request.tls ? 443 : 80;
   std::string text = request.tls ? "https://" : "http://";
   const std::string endpoint = endpoint_text(request.target.host, request.target.port);
   text += request.target.port == usual ? endpoint.substr(0, endpoint.rfind(':')) : endpoint;
+  if (is_secret) return text + "/...";
   // A query may hold a key.
   const auto query = target.find('?');
   text += target.substr(0, query);
@@ -117,12 +118,14 @@ HttpRequest make_http_request(const HttpSpec& spec) {
   request.target.host = spec.host;
   request.target.port = spec.port;
   request.target.ip = spec.ip;
-  request.url = without_userinfo(spec.url);
+  // A secret path stands in `target` alone: `url` is what may be shown.
+  if (!spec.target_secret) request.url = without_userinfo(spec.url);
   if (request.url.empty()) {
     request.url = fmt::format("{}://{}{}", spec.tls ? "https" : "http",
                               endpoint_text(spec.host, spec.port), spec.target);
   }
-  request.shown = fmt::format("{} {}", request.method, shown_url(request, spec.target));
+  request.shown =
+      fmt::format("{} {}", request.method, shown_url(request, spec.target, spec.target_secret));
   write_bytes(request, Parts{spec.target.empty() ? "/" : spec.target, &spec.headers, &spec.body,
                              basic_authorization(spec.url)});
   return request;
@@ -183,7 +186,9 @@ Result<HttpRequest> follow_redirect(const HttpSpec& spec, const HttpRequest& fro
     parts.authorization = basic_authorization(spec.url);
   }
   if (with_body) parts.body = &spec.body;
-  request.shown = fmt::format("{} {}", request.method, shown_url(request, parts.target));
+  // Where the configured path is secret, one that the server made of it is taken for secret too.
+  request.shown =
+      fmt::format("{} {}", request.method, shown_url(request, parts.target, spec.target_secret));
   write_bytes(request, parts);
   return request;
 }

@@ -15,8 +15,9 @@ namespace pointsman {
 
 struct HttpRequest {
   std::string method;
-  std::string url;    ///< without userinfo: what a relative redirect is relative to
-  std::string shown;  ///< "GET http://10.0.0.1/health": without userinfo and query
+  std::string url;  ///< without userinfo: what a relative redirect is relative to
+  std::string
+      shown;  ///< "GET http://10.0.0.1/health": without userinfo and query; a secret path is "/..."
   DialTarget target;
   std::optional<TlsSpec> tls;
   std::string bytes;            ///< the whole request; may hold secrets

@@ -36,6 +36,7 @@ struct Job {
   std::string host;
   IpVersion version = IpVersion::any;
   std::vector<std::weak_ptr<Waiter>> waiters;
+  bool started = false;  ///< a thread asks; before that only we kept the caller waiting
 };
 
 bool is_ours(int error) {
@@ -127,8 +128,10 @@ struct Resolver::Shared : std::enable_shared_from_this<Resolver::Shared> {
   int threads = 0, idle = 0;
   bool closed = false;
 
-  /// Joins a lookup of the same name, or queues a new one. False: too many wait already.
-  bool enqueue(const std::string& host, IpVersion version, const std::shared_ptr<Waiter>& waiter);
+  /// Joins a lookup of the same name, or queues a new one. nullptr: too many wait already.
+  std::shared_ptr<Job> enqueue(const std::string& host, IpVersion version,
+                               const std::shared_ptr<Waiter>& waiter);
+  bool has_started(const Job& job);
   void run_thread();
 
  private:
@@ -137,8 +140,13 @@ struct Resolver::Shared : std::enable_shared_from_this<Resolver::Shared> {
   void hand_back(const std::shared_ptr<Job>& done, const Resolved& resolved);
 };
 
-bool Resolver::Shared::enqueue(const std::string& host, IpVersion version,
-                               const std::shared_ptr<Waiter>& waiter) {
+bool Resolver::Shared::has_started(const Job& job) {
+  const std::lock_guard lock(mutex);
+  return job.started;
+}
+
+std::shared_ptr<Job> Resolver::Shared::enqueue(const std::string& host, IpVersion version,
+                                               const std::shared_ptr<Waiter>& waiter) {
   const std::lock_guard lock(mutex);
   const auto is_same = [&](const std::shared_ptr<Job>& other) {
     return other->host == host && other->version == version;
@@ -146,8 +154,9 @@ bool Resolver::Shared::enqueue(const std::string& host, IpVersion version,
   const auto run = std::find_if(running.begin(), running.end(), is_same);
   const auto queued = std::find_if(queue.begin(), queue.end(), is_same);
   if (run != running.end() || queued != queue.end()) {
-    (run != running.end() ? *run : *queued)->waiters.push_back(waiter);
-    return true;
+    const auto& same = run != running.end() ? *run : *queued;
+    same->waiters.push_back(waiter);
+    return same;
   }
 
   // Those whose callers have all gone need no answer.
@@ -155,14 +164,15 @@ bool Resolver::Shared::enqueue(const std::string& host, IpVersion version,
     return std::all_of(waiting->waiters.begin(), waiting->waiters.end(),
                        [](const std::weak_ptr<Waiter>& one) { return one.expired(); });
   });
-  if (queue.size() >= static_cast<std::size_t>(max_queue)) return false;
+  if (queue.size() >= static_cast<std::size_t>(max_queue)) return nullptr;
   if (idle <= static_cast<int>(queue.size()) && threads < max_threads && !start_thread() &&
       threads == 0) {
-    return false;
+    return nullptr;
   }
-  queue.push_back(std::make_shared<Job>(Job{host, version, {waiter}}));
+  auto job = std::make_shared<Job>(Job{host, version, {waiter}});
+  queue.push_back(job);
   changed.notify_one();
-  return true;
+  return job;
 }
 
 bool Resolver::Shared::start_thread() {
@@ -188,6 +198,7 @@ std::shared_ptr<Job> Resolver::Shared::next(std::unique_lock<std::mutex>& lock) 
   if (closed || queue.empty()) return nullptr;
   auto job = std::move(queue.front());
   queue.pop_front();
+  job->started = true;
   running.push_back(job);
   return job;
 }
@@ -252,13 +263,16 @@ asio::awaitable<Resolved> Resolver::async_resolve(std::string host, IpVersion ve
   const auto shared = shared_;
   const auto executor = co_await asio::this_coro::executor;
   const auto waiter = std::make_shared<Waiter>(executor);
-  if (!shared->enqueue(host, version, waiter)) {
+  const auto job = shared->enqueue(host, version, waiter);
+  if (!job) {
     co_return failed(ResolveError::overloaded, "too many name lookups are waiting");
   }
   while (!waiter->done) {
     [[maybe_unused]] const auto [ended] = co_await waiter->wake.async_wait(as_result);
     if (!waiter->done && state.cancelled() != asio::cancellation_type::none) {
-      co_return failed(ResolveError::cancelled, "out of time");
+      if (shared->has_started(*job)) co_return failed(ResolveError::cancelled, "out of time");
+      // Nobody was asked for this name: that is no fault of its target.
+      co_return failed(ResolveError::overloaded, "the lookup was still waiting for others");
     }
   }
   co_return std::move(waiter->resolved);

@@ -3,7 +3,8 @@
 //
 // A numeric host never leaves the loop's thread. A caller that is cancelled stops waiting; the
 // thread goes on and its answer is dropped. When every thread is stuck and `max_queue` callers
-// wait, a further one gets `overloaded` at once: a fault of ours, so the probe is inconclusive.
+// wait, a further one gets `overloaded` at once, and so does one that is cancelled before a thread
+// was free for it: a fault of ours, so the probe is inconclusive.
 #pragma once
 
 #include <functional>

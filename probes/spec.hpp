@@ -62,22 +62,26 @@ enum class IpVersion { any, v4, v6 };
 struct JsonExpect {
   std::string pointer;  ///< RFC 6901
   std::string value;    ///< as JSON text: `"ok"`, `true`, `3`
+  bool secret = false;  ///< it came from a reference: no message quotes it
 };
 struct HttpSpec {
   std::string url;   ///< http: or https:, as given
   std::string host;  ///< without brackets
   std::uint16_t port = 80;
-  std::string target = "/";  ///< path and query
+  std::string target = "/";    ///< path and query
+  bool target_secret = false;  ///< it came from a reference: no message shows it
   std::string method = "GET";
   std::vector<std::pair<std::string, Secret>> headers;
   Secret body;
   std::vector<StatusRange> status{{200, 399}};
   std::vector<StatusRange> warn_status;     ///< judged first
   std::string body_contains, body_matches;  ///< empty: not asked; matches is ECMAScript
+  bool body_secret = false;                 ///< either came from a reference: no message quotes it
   std::vector<JsonExpect> json;
   std::optional<TlsSpec> tls;  ///< set for https:
   Duration cert_warn{std::chrono::hours{21 * 24}}, cert_fail{std::chrono::hours{3 * 24}};
-  int redirects = 0;  ///< followed at most
+  bool cert_given = false;  ///< by `cert_expiry`: judged of a certificate that is not verified, too
+  int redirects = 0;        ///< followed at most
   IpVersion ip = IpVersion::any;
 };
 
@@ -88,6 +92,7 @@ struct TcpSpec {
   std::string send, expect;  ///< expect: these bytes must appear in the first 4 KiB
   std::optional<TlsSpec> tls;
   Duration cert_warn{std::chrono::hours{21 * 24}}, cert_fail{std::chrono::hours{3 * 24}};
+  bool cert_given = false;  ///< by `cert_expiry`: judged of a certificate that is not verified, too
 };
 
 struct PgbouncerSpec {

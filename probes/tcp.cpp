@@ -107,7 +107,7 @@ Finding TcpProber::conclude(Talk talk, TcpFacts facts) const {
   }
   Verdict verdict;
   verdict.message = spec_.expect.empty() ? "connected" : "answered as expected";
-  if (spec_.tls && spec_.tls->verify) {
+  if (spec_.tls && (spec_.tls->verify || spec_.cert_given)) {
     const CertLimits limits{spec_.cert_warn, spec_.cert_fail};
     Verdict certificate = judge_certificate(facts.cert_expires, wall_now(), limits);
     if (!certificate.message.empty()) {

@@ -165,6 +165,9 @@ int reload(const std::string& socket, const Surroundings& around) {
   if (answer.value().status == status_ok) {
     const auto message = text_member(*body, "message");
     fmt::print(around.out, "{}\n", message.empty() ? "reloaded" : message);
+    for (const auto& act : texts_member(*body, "at_once")) {
+      fmt::print(around.out, "  {}\n", act);
+    }
     return exit_code::fine;
   }
   const auto errors = texts_member(*body, "errors");

@@ -115,7 +115,7 @@ struct Draft {
   std::string state_dir = "/var/lib/pointsman";
   std::optional<LoadBalancerSpec> load_balancer;
   Mode mode = Mode::act;
-  bool has_fleet = false;
+  bool has_fleet = false;  ///< given; this version does not act on it: no host agrees with another
 };
 
 /// Names defined in a section, for "did you mean".

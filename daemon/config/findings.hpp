@@ -22,6 +22,9 @@ class Findings {
   void error(Diagnostic diagnostic) {
     if (errors_.size() < max_each) errors_.push_back(std::move(diagnostic));
   }
+  /// Nobody will run what is read (SecretUse::ignored): whether this process could does not matter.
+  void set_only_read(bool yes) { only_read_ = yes; }
+  bool only_read() const { return only_read_; }
   bool failed() const { return !errors_.empty(); }
   std::size_t error_count() const { return errors_.size(); }
 
@@ -31,6 +34,7 @@ class Findings {
 
  private:
   std::vector<Diagnostic> errors_, warnings_;
+  bool only_read_ = false;
 };
 
 }  // namespace pointsman

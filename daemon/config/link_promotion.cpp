@@ -1,5 +1,6 @@
 // What can only be said of a promotion when the route is known whole: is there someone to promote,
-// do the hooks make sense, can its times be kept?
+// do the hooks make sense, can its times be kept, does no other route promote over the same
+// servers?
 #include <fmt/format.h>
 
 #include "daemon/config/draft.hpp"
@@ -17,8 +18,11 @@ bool wants_the_writer(const RoutePolicy& route) {
 
 class PromotionLinker {
  public:
-  PromotionLinker(const RouteDraft& route, Findings& findings)
-      : route_(route), policy_(route.policy), reader_(findings, route.node, route.path, route.at) {}
+  PromotionLinker(const RouteDraft& route, Draft& draft)
+      : route_(route),
+        policy_(route.policy),
+        probes_(draft.probes),
+        reader_(draft.findings, route.node, route.path, route.at) {}
 
   void check() {
     if (!route_.require_given || !reader_.node()) return;
@@ -28,6 +32,24 @@ class PromotionLinker {
     if (!policy_.promote) return;
     check_candidates();
     check_times();
+    check_sessions();
+  }
+
+  /// `other` comes before it by name. Each route judges and promotes by itself: over one server
+  /// both would, and perhaps not the same standby.
+  bool check_against(const RouteDraft& other) {
+    if (!may_promote(route_) || !may_promote(other)) return false;
+    for (const ProbeName& ours : policy_.candidates) {
+      for (const ProbeName& theirs : other.policy.candidates) {
+        if (!is_one_server(ours, theirs)) continue;
+        reader_.error("promote", fmt::format("the routes '{}' and '{}' both promote over {}: let "
+                                             "one promote and the other follow",
+                                             other.policy.name.text, policy_.name.text,
+                                             servers_text(ours, theirs)));
+        return true;
+      }
+    }
+    return false;
   }
 
  private:
@@ -89,16 +111,55 @@ class PromotionLinker {
     }
   }
 
+  /// One that was told to stop is waited for (restart_grace) because its kept session said so.
+  void check_sessions() {
+    for (const ProbeName& name : policy_.candidates) {
+      const auto probe = probes_.find(name.text);
+      if (probe == probes_.end() || !probe->second.spec) continue;
+      const auto* spec = std::get_if<PostgresSpec>(&*probe->second.spec);
+      if (!spec || spec->session == SessionUse::kept) continue;
+      reader_.warn(
+          "promote",
+          fmt::format("'{}' has `session: fresh`: without a kept session a planned restart "
+                      "of it cannot be told from a crash, and is not waited for "
+                      "(restart_grace)",
+                      name.text));
+    }
+  }
+
+  static bool may_promote(const RouteDraft& route) {
+    return route.require_given && wants_the_writer(route.policy) && route.policy.promote &&
+           !route.policy.promote->when.empty();
+  }
+
+  const std::optional<Endpoint>& endpoint_of(const ProbeName& name) const {
+    return probes_.at(name.text).policy.endpoint;
+  }
+
+  bool is_one_server(const ProbeName& a, const ProbeName& b) const {
+    return a == b || (endpoint_of(a) && endpoint_of(a) == endpoint_of(b));
+  }
+
+  std::string servers_text(const ProbeName& ours, const ProbeName& theirs) const {
+    if (ours == theirs) return fmt::format("'{}'", ours.text);
+    return fmt::format("one server ('{}' is '{}')", theirs.text, ours.text);
+  }
+
   const RouteDraft& route_;
   const RoutePolicy& policy_;
+  const std::map<std::string, ProbeDraft>& probes_;
   MapReader reader_;
 };
 
 }  // namespace
 
 void link_promotion(Draft& draft) {
-  for (const auto& [name, route] : draft.routes) {
-    PromotionLinker(route, draft.findings).check();
+  for (auto it = draft.routes.begin(); it != draft.routes.end(); ++it) {
+    PromotionLinker linker(it->second, draft);
+    linker.check();
+    for (auto other = draft.routes.begin(); other != it; ++other) {
+      if (linker.check_against(other->second)) break;  // one is enough for a person to act on
+    }
   }
 }
 

@@ -95,6 +95,7 @@ std::variant<Config, LoadFailure> load_config(const std::filesystem::path& file,
                                               SecretUse secrets) {
   Draft draft;
   draft.secrets = secrets;
+  draft.findings.set_only_read(secrets == SecretUse::ignored);
   YamlSource source = read_source(file, draft.findings);
   return load_source(std::move(source), std::move(draft));
 }
@@ -103,6 +104,7 @@ std::variant<Config, LoadFailure> parse_config(std::string text, const std::stri
                                                SecretUse secrets) {
   Draft draft;
   draft.secrets = secrets;
+  draft.findings.set_only_read(secrets == SecretUse::ignored);
   YamlSource source = source_of_text(std::move(text), name, draft.findings);
   return load_source(std::move(source), std::move(draft));
 }

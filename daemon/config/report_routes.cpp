@@ -55,10 +55,10 @@ std::string lag_text(const Lag& lag) {
 std::string promote_rule(const RoutePolicy& route) {
   const PromotePolicy& promote = *route.promote;
   return fmt::format(
-      "promotes when {} ({}), if at most {} of what was last seen would be lost; fence: {}",
+      "promotes when {} (as the one host that does), if at most {} of what was last seen would be "
+      "lost; fence: {}",
       join(
           promote.when, [](const std::string& id) { return id; }, " or "),
-      promote.sole_promoter ? "as the one host that does" : "as the fleet agrees",
       lag_text(promote.max_lag), route.hooks.count(HookKind::fence) != 0 ? "yes" : "none");
 }
 

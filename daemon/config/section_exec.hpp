@@ -15,7 +15,8 @@ namespace pointsman {
 std::vector<std::string> read_command(MapReader& reader, std::string_view key,
                                       std::string_view example);
 
-/// `user` and `env`.
+/// `user` and `env`. Another user than ourselves is an error unless we are root or are only
+/// reading.
 void read_exec_surroundings(MapReader& reader, ExecSpec& spec);
 
 }  // namespace pointsman

@@ -141,10 +141,15 @@ void read_promote(MapReader& reader, bool has_fleet, RouteDraft& route) {
   policy.sole_promoter = sole.value_or(false);
   promote.finish();
   const bool is_told = sole || !promote.has("sole_promoter");  // else its own error is enough
-  if (is_told && !policy.sole_promoter && !has_fleet) {
+  if (is_told && !policy.sole_promoter) {
     reader.error("promote",
-                 "two hosts that promote without agreeing split the brain: add a `fleet:`, "
-                 "or `sole_promoter: true` where this is the one host that promotes");
+                 has_fleet
+                     ? "two hosts that promote without agreeing split the brain, and this version "
+                       "does not act on `fleet:` yet: add `sole_promoter: true` where this is the "
+                       "one host that promotes, or leave `promote:` out and follow"
+                     : "two hosts that promote without agreeing split the brain: add "
+                       "`sole_promoter: true` where this is the one host that promotes, or leave "
+                       "`promote:` out and follow");
   }
   route.policy.promote = std::move(policy);
 }

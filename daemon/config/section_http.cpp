@@ -85,6 +85,7 @@ bool read_http_url_node(MapReader& reader, const YamlNode& node, const std::stri
   spec.target = url.target.empty()          ? "/"
                 : url.target.front() == '/' ? url.target
                                             : "/" + url.target;
+  spec.target_secret = node.secret;
   if (url.scheme == "https") spec.tls = TlsSpec{};
   if (!url.user.empty() || url.has_password) {
     spec.headers.emplace_back("Authorization",

@@ -47,9 +47,10 @@ void read_json(MapReader& reader, HttpSpec& spec) {
           entry.key_at, path,
           fmt::format("a JSON pointer begins with '/': write \"/{}\"", redact_text(entry.key)));
     } else if (entry.value.kind == YamlNode::Kind::null) {
-      spec.json.push_back({.pointer = entry.key, .value = "null"});
+      spec.json.push_back({.pointer = entry.key, .value = "null", .secret = false});
     } else if (scalar_text(reader.findings(), entry.value, path, "text, a number, true or false")) {
-      spec.json.push_back({.pointer = entry.key, .value = json_text(entry.value)});
+      spec.json.push_back(
+          {.pointer = entry.key, .value = json_text(entry.value), .secret = entry.value.secret});
     }
   }
 }
@@ -57,6 +58,10 @@ void read_json(MapReader& reader, HttpSpec& spec) {
 void read_body_expectations(MapReader& reader, HttpSpec& spec) {
   spec.body_contains = reader.text("body_contains").value_or("");
   spec.body_matches = reader.text("body_matches").value_or("");
+  for (const char* key : {"body_contains", "body_matches"}) {
+    const YamlNode* node = reader.find(key);
+    if (node && node->secret) spec.body_secret = true;
+  }
   if (spec.body_matches.empty()) return;
   try {
     const std::regex pattern(spec.body_matches, std::regex::ECMAScript);
@@ -131,6 +136,7 @@ void read_http(MapReader& reader, ProbeDraft& draft) {
   if (const auto expiry = read_cert_expiry(reader)) {
     spec.cert_warn = expiry->warn;
     spec.cert_fail = expiry->fail;
+    spec.cert_given = true;
   }
   spec.redirects = static_cast<int>(reader.integer("redirects", 0, 10).value_or(0));
   spec.ip = reader

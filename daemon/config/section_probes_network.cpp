@@ -183,6 +183,7 @@ void read_tcp(MapReader& reader, ProbeDraft& draft) {
   if (const auto expiry = read_cert_expiry(reader)) {
     spec.cert_warn = expiry->warn;
     spec.cert_fail = expiry->fail;
+    spec.cert_given = true;
     if (!spec.tls)
       reader.error("cert_expiry", "there is no certificate without TLS: add `tls: {}`");
   }

@@ -22,6 +22,7 @@ namespace http = beast::http;
 
 /// Larger bodies are sent from where they are instead of being copied behind the head.
 constexpr std::size_t copied_body_bytes = 16 * 1024;
+constexpr std::size_t last_chunk_size = std::string_view("0\r\n\r\n").size();
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /// RFC 9110, 5.6.2: what a method may be made of. A TLS greeting starts with something else.
@@ -204,7 +205,7 @@ bool Connection::begin_request(MonoTime now) {
 
 bool Connection::parse(MonoTime now) {
   if (!parser_ && !begin_request(now)) return false;
-  if (in_begin_ == in_end_) return false;
+  if (in_begin_ == in_end_ || is_too_short()) return false;
 
   error_code error;
   in_begin_ += parser_->put(asio::buffer(in_.data() + in_begin_, in_end_ - in_begin_), error);
@@ -217,7 +218,17 @@ bool Connection::parse(MonoTime now) {
     enter(Phase::body, now + server_->limits.body_deadline);
     if (request_.expects_continue && !request_.http_1_0) out_ += continue_line;
   }
+  // Nothing more can be read behind what Beast wants to see whole: a chunk's header, the trailer.
+  if (in_begin_ == 0 && in_end_ == in_.size()) {
+    refuse(431, "a chunk's header or the trailer is too long");
+  }
   return false;
+}
+
+/// Of a last chunk that it has begun to read Beast demands the whole line and the empty one; before
+/// the end of a chunked body there is never less to come (as in probes/http_response.cpp).
+bool Connection::is_too_short() const {
+  return parser_->is_header_done() && parser_->chunked() && in_end_ - in_begin_ < last_chunk_size;
 }
 
 void Connection::answer_one(MonoTime now) {

@@ -95,6 +95,7 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   /// One step of the parser. True: a request is complete.
   bool parse(MonoTime now);
   bool begin_request(MonoTime now);
+  bool is_too_short() const;
   void answer_one(MonoTime now);
   void give(const Answer& answer, After after, bool head_only);
   void begin_stream(const Answer& answer, bool head_only, MonoTime now);

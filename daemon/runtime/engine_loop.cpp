@@ -1,9 +1,14 @@
 #include "daemon/runtime/engine_loop.hpp"
 
+#include <utility>
+
 #include "probes/clock.hpp"
 
 namespace pointsman {
 namespace {
+
+/// Well below the two seconds after which /health calls the loop late.
+constexpr Duration beat_interval = std::chrono::milliseconds{500};
 
 /// Changes when somebody sets the wall clock; it slews by far less than the limit between two
 /// events.
@@ -12,6 +17,19 @@ Duration wall_offset(MonoTime now) {
 }
 
 }  // namespace
+
+std::vector<std::string> acts_at_once(Engine copy, MonoTime now,
+                                      std::shared_ptr<const PolicySet> policy) {
+  std::vector<std::string> lines;
+  for (const Effect& effect : copy.step(now, PolicyLoaded{std::move(policy)}).effects) {
+    const auto* record = std::get_if<Record>(&effect);
+    if (record == nullptr) continue;
+    if (record->kind == RecordKind::decision || record->kind == RecordKind::ladder) {
+      lines.push_back(record->subject + ": " + record->text);
+    }
+  }
+  return lines;
+}
 
 EngineLoop::EngineLoop(asio::any_io_executor executor, RunEffects run_effects)
     : run_effects_(std::move(run_effects)), timer_(std::move(executor)) {
@@ -38,6 +56,7 @@ void EngineLoop::give(Event event) {
 
 void EngineLoop::take(const Event& event) {
   const MonoTime now = mono_now();
+  begun_ = true;
   if (told_) told_(now, event);
   const Decision decision = engine_.step(now, event);
   arm(decision.wake_at);
@@ -53,8 +72,10 @@ void EngineLoop::notice_trouble(MonoTime now) {
   trouble.late = wake_at_ == MonoTime::max() ? Duration::zero() : now - wake_at_;
   trouble.suspended = suspended - suspended_;
   trouble.clock_jump = offset - wall_offset_ - trouble.suspended;
+  trouble.late = std::max(trouble.late, std::exchange(late_elsewhere_, Duration::zero()));
   suspended_ = suspended;
   wall_offset_ = offset;
+  if (!begun_) return;  // no sample was taken yet
   const Duration jump =
       trouble.clock_jump < Duration::zero() ? -trouble.clock_jump : trouble.clock_jump;
   if (trouble.late > distrust_limit || trouble.suspended > distrust_limit ||
@@ -77,9 +98,26 @@ void EngineLoop::arm(MonoTime at) {
     armed_for_ = MonoTime{};
     lag_ = now - wake_at_;
     give(Event{Wake{}});
-    last_tick_ = mono_now();
-    if (tick_) tick_(last_tick_);
+    tick();
   });
+}
+
+void EngineLoop::tick() {
+  last_tick_ = mono_now();
+  if (tick_) tick_(last_tick_);
+}
+
+void EngineLoop::beat() {
+  if (begun_ || stopped_) return;
+  tick();
+  timer_.expires_after(beat_interval);
+  timer_.async_wait([this](error_code ec) {
+    if (!ec) beat();
+  });
+}
+
+std::vector<std::string> EngineLoop::acts_at_once(std::shared_ptr<const PolicySet> policy) const {
+  return pointsman::acts_at_once(engine_, mono_now(), std::move(policy));
 }
 
 void EngineLoop::stop() {

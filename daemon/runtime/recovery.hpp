@@ -21,7 +21,9 @@ struct RecoveryTools {
   ActRunner& acts;
 };
 
-/// In the order in which they were begun; every one has an outcome afterwards.
+/// In the order in which they were begun; every one has an outcome afterwards, and `done` is
+/// called. When the daemon is told to stop meanwhile (ActRunner::stop) what is not over keeps its
+/// intent, and `done` is not called.
 asio::awaitable<void> async_recover(RecoveryTools tools, std::vector<Intent> unfinished,
                                     std::function<void()> done);
 

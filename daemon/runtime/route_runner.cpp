@@ -62,7 +62,8 @@ asio::awaitable<void> RouteRunner::async_switch(std::shared_ptr<Switching> act, 
   } catch (const std::exception& e) {
     report = {ActionOutcome::unknown, e.what(), Verified::no, false};
   }
-  intents->end(report.outcome, report.message);
+  const bool cut_short = stopping_ && report.outcome == ActionOutcome::unknown;
+  if (!cut_short) intents->end(report.outcome, report.message);
   act->reports[index] = std::move(report);
   if (--act->missing == 0) finish(*act);
 }

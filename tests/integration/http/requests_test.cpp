@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <fstream>
+#include <thread>
 
 #include "tests/integration/http/running_server.hpp"
 
@@ -184,6 +185,56 @@ TEST_CASE("headers and bodies beyond their limits are refused with their own sta
   }
   CHECK(large_chunks.read_reply().status == 413);
   CHECK(server.reloads == 0);
+}
+
+TEST_CASE("a chunk's header, its extension or a trailer without end is refused at once") {
+  RunningServer server;
+  const std::string head =
+      "POST /v1/reload HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string& endless :
+       {std::string("1;x=") + std::string(9000, 'x'), std::string(9000, '0'),
+        std::string("2\r\n{}\r\n0\r\nX: ") + std::string(9000, 'x')}) {
+    INFO(endless.substr(0, 12));
+    const auto start = std::chrono::steady_clock::now();
+    Client client(server.control_path());
+    client.send(head + endless);
+    CHECK(client.read_reply().status == 431);
+    CHECK(client.read_to_end());
+    CHECK(seconds_since(start) < 5);  // not the body's deadline
+  }
+  CHECK(server.reloads == 0);
+}
+
+TEST_CASE("a body in chunks comes in any pieces") {
+  RunningServer server;
+  const std::string head =
+      "POST /v1/reload HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  int reloads = 0;
+  for (const std::string& body : {std::string("0\r\n\r\n"), std::string("2\r\n{}\r\n0\r\n\r\n"),
+                                  std::string("2\r\n{}\r\n000\r\nA: b\r\n\r\n")}) {
+    for (std::size_t cut = 0; cut <= body.size(); ++cut) {
+      INFO(body << " cut at " << cut);
+      Client client(server.control_path());
+      client.send(head + body.substr(0, cut));
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+      for (const char byte : body.substr(cut)) {
+        client.send(std::string(1, byte));
+        std::this_thread::sleep_for(std::chrono::milliseconds{2});
+      }
+      CHECK(client.read_reply().status == 200);
+      CHECK(server.reloads == ++reloads);
+    }
+  }
+}
+
+TEST_CASE("100-continue does not make the beginning of a last chunk be read twice") {
+  RunningServer server;
+  Client client(server.control_path());
+  client.send(
+      "POST /v1/reload HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n"
+      "Expect: 100-continue\r\n\r\n0\r\n");
+  CHECK(client.read_reply().status == 100);
+  CHECK(client.ask("\r\n").status == 200);
 }
 
 TEST_CASE("methods that do not fit are told which do, and the connection stays") {

@@ -33,6 +33,7 @@ class Outbox {
     made.remove = [this](const NotifierName& notifier, IncidentId incident) {
       rows_.erase({notifier, incident});
     };
+    if (holds_up) made.async_put = holds_up;
     return made;
   }
   std::vector<OutboxRow> rows() const {
@@ -42,6 +43,8 @@ class Outbox {
   }
   std::size_t size() const { return rows_.size(); }
   int puts = 0;
+  /// What an entry's first try waits for; empty: nothing.
+  std::function<asio::awaitable<void>(NotifierName, IncidentId, std::string)> holds_up;
 
  private:
   std::map<std::pair<NotifierName, IncidentId>, std::string> rows_;

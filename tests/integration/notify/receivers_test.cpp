@@ -174,9 +174,12 @@ TEST_CASE("Slack's webhook: speaks of the beginning, of what matters, and of the
   world.notifiers->send(alert);
   world.run_for(2500ms);
   CHECK(there.received.size() == 1);
+  alert.annotations[1] = {"asked", "Restart the primary?"};
+  world.notifiers->send(alert);
+  world.run_until("the question", [&] { return world.status("n").delivered == 2; });
   world.notifiers->send(resolved(alert));
   world.run_until("the end", [&] { return outbox.size() == 0; });
-  CHECK(there.received.size() == 2);
+  CHECK(there.received.size() == 3);
   CHECK(breaches.empty());
 
   // A webhook that was taken away.
@@ -185,8 +188,8 @@ TEST_CASE("Slack's webhook: speaks of the beginning, of what matters, and of the
   world.run_until("it is refused", [&] { return world.status("n").failed == 1; });
   CHECK(world.status("n").last_error.find("answered 404: no_service") != std::string::npos);
   world.notifiers->send(alert_for("n", 9));
-  world.run_until("429 and again", [&] { return world.status("n").delivered == 3; });
-  CHECK(there.received.size() == 5);
+  world.run_until("429 and again", [&] { return world.status("n").delivered == 4; });
+  CHECK(there.received.size() == 6);
   check_tells_nothing(world);
 }
 

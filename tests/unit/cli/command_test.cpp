@@ -169,6 +169,10 @@ TEST_CASE("reload: done, a bad file, refused") {
   CHECK(command.out == "3 probes changed\n");
   CHECK(command.err == "w.yaml:1:1: warning\n");
   daemon.replies["POST /v1/reload"] = {
+      200, R"({"message":"acts at once:","at_once":["bud: target_lost: from a to b","r: began"]})"};
+  CHECK(command({"reload", "--control", daemon.socket}) == 0);
+  CHECK(command.out == "acts at once:\n  bud: target_lost: from a to b\n  r: began\n");
+  daemon.replies["POST /v1/reload"] = {
       422, R"({"error":"1 error","errors":["x.yaml:3:1: error: unknown key"]})"};
   CHECK(command({"reload", "--control", daemon.socket}) == 78);
   CHECK(command.err ==

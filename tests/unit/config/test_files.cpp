@@ -55,12 +55,19 @@ TEST_CASE("exec as another user is for root only", "[config]") {
     CHECK(only_error(file).find("only root") == 0);
     return;
   }
+  const std::string as_root = folder.write(
+      "y.yaml", "version: 1\nprobes: {x: {type: exec, command: [/bin/true], user: root}}\n");
   CHECK(std::get<ExecSpec>(load_fine(file).probes.at(ProbeName("x"))).user == "nobody");
   REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
   REQUIRE(::seteuid(65534) == 0);
-  const auto result = load_config(file);
+  const auto ourselves = load_config(file);
+  const auto another = load_config(as_root);
+  const auto only_read = load_config(as_root, SecretUse::ignored);
   REQUIRE(::seteuid(0) == 0);
-  REQUIRE(std::holds_alternative<LoadFailure>(result));
+  CHECK(std::holds_alternative<Config>(ourselves));
+  REQUIRE(std::holds_alternative<LoadFailure>(another));
+  CHECK(std::get<LoadFailure>(another).errors.front().text.find("only root") == 0);
+  CHECK(std::holds_alternative<Config>(only_read));  // it only looks for the control socket
 }
 
 TEST_CASE("a byte order mark and CRLF are no errors", "[config]") {

@@ -123,6 +123,31 @@ routes:
   CHECK(printed.find("***") != std::string::npos);
 }
 
+TEST_CASE("what an http probe must not show in its messages is marked", "[config][secrets]") {
+  const TemporaryFolder folder;
+  ::setenv("POINTSMAN_TEST_SECRET", secret, 1);
+  const Config config = load_fine(folder.write("pointsman.yaml", R"(version: 1
+probes:
+  open: {type: http, url: "https://h/x", body_contains: ok, json: {"/a": ok}}
+  closed: {type: http, url: "https://h/bot${env:POINTSMAN_TEST_SECRET}/getMe",
+           body_contains: "${env:POINTSMAN_TEST_SECRET}",
+           json: {"/a": "${env:POINTSMAN_TEST_SECRET}", "/b": ok}}
+  pattern: {type: http, url: "https://h/x", body_matches: "${env:POINTSMAN_TEST_SECRET}"}
+)"));
+  const auto http = [&](const char* name) {
+    return std::get<HttpSpec>(config.probes.at(ProbeName(name)));
+  };
+  CHECK_FALSE(http("open").target_secret);
+  CHECK_FALSE(http("open").body_secret);
+  CHECK_FALSE(http("open").json.front().secret);
+  CHECK(http("closed").target == std::string("/bot") + secret + "/getMe");
+  CHECK(http("closed").target_secret);
+  CHECK(http("closed").body_secret);
+  CHECK(http("closed").json[0].secret);
+  CHECK_FALSE(http("closed").json[1].secret);
+  CHECK(http("pattern").body_secret);
+}
+
 TEST_CASE("errors do not tell secrets either", "[config][secrets]") {
   const TemporaryFolder folder;
   ::setenv("POINTSMAN_TEST_SECRET", secret, 1);

@@ -112,6 +112,27 @@ TEST_CASE("fingerprints change with what they stand for, and with nothing else",
   CHECK(first != print("defaults: {fall: 4}\nprobes: {a: {type: redis, url: \"redis://:x@h\"}}"));
 }
 
+TEST_CASE("that cert_expiry was given is known", "[config]") {
+  const TemporaryFolder folder;
+  const Config config = load_fine(folder.write("x.yaml", R"(version: 1
+probes:
+  web: {type: http, url: "https://h/", tls: {verify: false}, cert_expiry: {warn: 30d}}
+  web_default: {type: http, url: "https://h/", tls: {verify: false}}
+  smtp: {type: tcp, address: "h:465", tls: {verify: false}, cert_expiry: {fail: 1d}}
+  smtp_default: {type: tcp, address: "h:465", tls: {verify: false}}
+)"));
+  const auto http = [&](const char* name) {
+    return std::get<HttpSpec>(config.probes.at(ProbeName(name)));
+  };
+  const auto tcp = [&](const char* name) {
+    return std::get<TcpSpec>(config.probes.at(ProbeName(name)));
+  };
+  CHECK(http("web").cert_given);
+  CHECK_FALSE(http("web_default").cert_given);
+  CHECK(tcp("smtp").cert_given);
+  CHECK_FALSE(tcp("smtp_default").cert_given);
+}
+
 TEST_CASE("strings stay strings", "[config]") {
   const Config config = load_text(R"(
 node: {name: on, region: 5, zone: null-ish}

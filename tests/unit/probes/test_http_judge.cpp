@@ -103,6 +103,28 @@ TEST_CASE("json pointers") {
   CHECK(judged(word, answer(200, R"({"status":"ok"})")).outcome == Outcome::pass);
 }
 
+TEST_CASE("what is wanted and came from a reference is not quoted") {
+  HttpSpec contains;
+  contains.body_contains = "s3cret";
+  contains.body_secret = true;
+  CHECK(judged(contains, answer(200, "down")).message ==
+        "GET http://a/ answered 200, but its body does not contain what is wanted");
+
+  HttpSpec json;
+  json.json = {{"/key", "\"s3cret\"", true}, {"/status", "\"ok\""}};
+  CHECK(judged(json, answer(200, R"({"key":"S3cret","status":"ok"})")).message ==
+        "GET http://a/ answered 200, but /key is not as wanted");
+  CHECK(judged(json, answer(200, R"({"key":"s3cret","status":"no"})")).message ==
+        R"(GET http://a/ answered 200, but /status is "no", wanted "ok")");
+
+  HttpSpec pattern;
+  pattern.body_matches = "s3cret(";
+  pattern.body_secret = true;
+  const HttpJudge judge(pattern, "GET http://a/");
+  REQUIRE_FALSE(judge.status().ok());
+  CHECK(judge.status().error().message.find("s3cret") == std::string::npos);
+}
+
 TEST_CASE("a certificate warns and fails before it expires") {
   const WallTime now{1'000'000'000'000ms};
   const CertLimits limits{21 * 24h, 3 * 24h};

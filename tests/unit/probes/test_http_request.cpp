@@ -44,6 +44,20 @@ TEST_CASE("the request is whole, and what is shown of it holds no secret") {
   CHECK_FALSE(has(request, "gzip"));
 }
 
+TEST_CASE("a path that came from a reference is shown nowhere, nor what a redirect makes of it") {
+  HttpSpec spec = over_tls();
+  spec.url = "https://app.example/***/getMe";
+  spec.target = "/bot-s3cret/getMe?x=1";
+  spec.target_secret = true;
+  const HttpRequest request = make_http_request(spec);
+  CHECK(has(request, "GET /bot-s3cret/getMe?x=1 HTTP/1.1\r\n"));
+  CHECK(request.shown == "GET https://app.example/...");
+  const auto next = follow_redirect(spec, request, 302, "getYou");
+  REQUIRE(next.ok());
+  CHECK(has(next.value(), "GET /bot-s3cret/getYou HTTP/1.1\r\n"));
+  CHECK(next.value().shown == "GET https://app.example/...");
+}
+
 TEST_CASE("userinfo becomes Basic authorization and is shown nowhere") {
   HttpSpec spec = plain();
   spec.url = "http://user:p%40ss@app.example:8000/health";

@@ -411,6 +411,7 @@ void RouteKeeper::consider_acting(const RouteContext& context,
     return;
   }
   if (acting_ || look_first_ || switchover_) return;
+  if (promotion_ && choice->cause == SwitchCause::verify) return;  // it may be over in a moment
   const Guard* denied = first_denied(guards_, choice->cause);
   if (!denied) {
     act(context, *choice);

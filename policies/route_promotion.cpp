@@ -192,6 +192,7 @@ void RouteKeeper::look_again(const RouteContext& context, const TargetFacts& fac
     context.incidents.set_targets(incident_, old_target_, promotion_->to.text);
     if (!looked_at(context, promotion_->to)) return;
   }
+  if (acting_ || switchover_) return;  // one act at a time: what began meanwhile ends first
   settle_guards(context, std::nullopt);
   // A ladder is automatic too.
   const Guard* denied = nullptr;

@@ -4,6 +4,7 @@ And the past agrees with itself: what the daemon recorded, given to the same con
 """
 import json
 import time
+from datetime import datetime
 
 from process import wait_for
 from scene import Scene
@@ -11,7 +12,9 @@ from test_drive import drive
 
 DECIDED = ("diagnosis", "decision", "outcome")
 #: What passes within moments, on the way to a diagnosis: which of them are seen is a matter of milliseconds.
-PASSING = ("primary_failing", "unknown", "pooler_not_following")
+PASSING = ("primary_failing", "primary_starting", "unknown", "pooler_not_following")
+#: A session that ends makes all that was seen of the others old: until they have run again nothing is against "ok".
+MOMENT = 20
 
 
 def gist(event):
@@ -25,14 +28,25 @@ def gist(event):
     return f"{event['kind']} {text}"
 
 
+def milliseconds(event):
+    return event["at_ms"] if "at_ms" in event else \
+        datetime.fromisoformat(event["at"].replace("Z", "+00:00")).timestamp() * 1000
+
+
+def is_passing(line, event, later):
+    if line.split(" ", 1)[1] in PASSING or "adopt" in line or "verify" in line:
+        return True
+    after = next((one for one in later if one["kind"] == "diagnosis"), None)
+    return line == "diagnosis ok" and after is not None and milliseconds(after) - milliseconds(event) < MOMENT
+
+
 def sequence(events, route="bud"):
     """The decisions about a route, each once where it is repeated, from the first settled state on."""
     found = []
-    for event in events:
-        if event["kind"] not in DECIDED or event["subject"] != route:
-            continue
+    events = [one for one in events if one["kind"] in DECIDED and one["subject"] == route]
+    for number, event in enumerate(events):
         line = gist(event)
-        if line.split(" ", 1)[1] in PASSING or "adopt" in line or "verify" in line:
+        if is_passing(line, event, events[number + 1:]):
             continue
         if not found or found[-1] != line:
             found.append(line)

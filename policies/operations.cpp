@@ -95,7 +95,7 @@ bool Operations::set(MonoTime, const FlagMemory& wanted, std::vector<Effect>& ef
   if (!is_new && flag == known->second) return true;
   flags_[flag.flag] = flag;
   effects.push_back(
-      operation(flag.flag.text, "flag set" + by_whom(wanted.by, wanted.reason), std::move(flag)));
+      operation(wanted.flag.text, "flag set" + by_whom(wanted.by, wanted.reason), std::move(flag)));
   return true;
 }
 

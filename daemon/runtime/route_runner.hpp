@@ -27,8 +27,8 @@ class RouteRunner {
   void load(Adapters adapters) { adapters_ = std::move(adapters); }
   void observe(const ObserveRoute& effect);
   void switch_route(const SwitchRoute& order);
-  /// Everything is about to be cancelled: a switch that ends `unknown` from now on keeps its intent,
-  /// so that the next start looks at it as it does after a kill.
+  /// Everything is about to be cancelled: a switch that ends `unknown` from now on keeps its
+  /// intent, so that the next start looks at it as it does after a kill.
   void stop() { stopping_ = true; }
   std::vector<std::shared_ptr<Adapter>> adapters_of(const RouteName& route) const;
   /// What an adapter left half done (a paused database, a setting) is undone by it.

@@ -206,7 +206,7 @@ int App::run() {
              " act(s) were under way when the daemon ended; looking at them");
     loop_.beat();  // that may take longer than systemd waits for a start
     std::vector<Intent> unfinished = memory.unfinished;
-    tasks_.spawn(async_recover({journal_, routes_, acts_}, std::move(unfinished),
+    tasks_.spawn(async_recover({tasks_, journal_, routes_, acts_}, std::move(unfinished),
                                [this, memory = std::move(memory)] { start_engine(memory); }));
   }
   context_.run();
@@ -348,8 +348,6 @@ void App::stop() {
   systemd_.stopping();
   loop_.stop();
   probes_.stop();
-  acts_.stop();
-  routes_.stop();
   tasks_.cancel();
   server_.close([] {});
   wait_until_idle(mono_now() + stop_limit);

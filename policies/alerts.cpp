@@ -60,8 +60,8 @@ std::string print_rpo(const Rpo& rpo) {
 /// How often this notifier was called to it; the first time goes without saying.
 std::string print_calls(const Incident& incident, const NotifierName& notifier) {
   for (const AlertTold& told : incident.told) {
-    const std::uint64_t again = told.notifier == notifier ? calls_again(told) : 0;
-    if (again > 0) return " [call " + std::to_string(again + 1) + "]";
+    if (told.notifier != notifier || told.calls_again == 0) continue;
+    return " [call " + std::to_string(told.calls_again + 1) + "]";
   }
   return {};
 }
@@ -147,10 +147,9 @@ void send_alerts(MonoTime now, const PolicySet& policy, IncidentId id, IncidentB
     }
     // One that never heard of it need not hear that it is over.
     const bool needless = told.gist.empty() && incident->state == IncidentState::closed;
-    const std::string next = with_calls(gist, calls_again(told));
-    if (needless || told.gist == next) continue;
+    if (needless || (told.gist == gist && !told.is_called)) continue;
     effects.push_back(SendAlert{make_alert(*incident, told.notifier, now)});
-    book.told(id, told.notifier, next);
+    book.told(id, told.notifier, gist);
   }
 }
 

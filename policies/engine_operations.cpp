@@ -64,7 +64,7 @@ void Engine::on(const AutomationSet& event) {
 
 void Engine::on(const FlagSet& event) {
   if (event.set) {
-    const FlagMemory flag{event.flag, now_, event.reason, event.by, event.until, std::nullopt};
+    const FlagMemory flag{event.flag, now_, event.reason, event.by, event.until, {}};
     operations_.set(now_, flag, effects_);
   } else {
     operations_.clear(event.flag, {event.by, event.reason}, effects_);

@@ -136,10 +136,9 @@ std::optional<StepFinished> Engine::begin_step(const RunStep& step) {
   const std::string by = "ladder " + step.ladder.text;
   switch (step.policy.kind) {
     case StepKind::set_flag: {
-      FlagMemory flag{
-          FlagName(step.policy.name), now_, step.subject, by, std::nullopt, std::nullopt};
+      FlagMemory flag{FlagName(step.policy.name), now_, step.subject, by, std::nullopt, {}};
       if (step.policy.hold) flag.until = now_ + *step.policy.hold;
-      if (step.policy.until_recovered) flag.until_recovered = step.ladder;
+      if (step.policy.until_recovered) flag.until_recovered = {step.ladder};
       services_dirty_ = true;
       const bool set = operations_.set(now_, flag, effects_);
       return step_end(step, set, set ? "set" : "too many flags are set");

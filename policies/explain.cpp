@@ -33,16 +33,6 @@ std::string print_duration(Duration duration) {
   return "0s";
 }
 
-std::string join_names(const std::vector<ProbeName>& names, std::string_view nobody) {
-  if (names.empty()) return std::string(nobody);
-  std::string text;
-  for (const ProbeName& name : names) {
-    if (!text.empty()) text += ", ";
-    text += name.text;
-  }
-  return text;
-}
-
 std::string print_lsn(std::uint64_t lsn) {
   const auto hex = [](std::uint64_t number) {
     std::string text;

@@ -17,7 +17,16 @@ namespace pointsman {
 std::string print_duration(Duration duration);
 
 /// "replica-1, replica-2", or `nobody` when empty.
-std::string join_names(const std::vector<ProbeName>& names, std::string_view nobody = "nobody");
+template <class Name>
+std::string join_names(const std::vector<Name>& names, std::string_view nobody = "nobody") {
+  if (names.empty()) return std::string(nobody);
+  std::string text;
+  for (const Name& name : names) {
+    if (!text.empty()) text += ", ";
+    text += name.text;
+  }
+  return text;
+}
 
 /// At most `limit` bytes, with "…" where something was cut off; never in the middle of a character.
 std::string cut_text(std::string text, std::size_t limit);

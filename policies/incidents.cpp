@@ -1,7 +1,6 @@
 #include "policies/incidents.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "policies/explain.hpp"
 
@@ -20,11 +19,11 @@ bool has_room(const Incident& incident, const Details& more) {
   return more.empty() || bytes <= incident_evidence_bytes;
 }
 
-constexpr std::string_view again_mark = "|again ";
-
 /// What it was told counts no more. One that was not told yet is told anyhow.
 void call_again(AlertTold& told) {
-  if (!told.gist.empty()) told.gist = with_calls("", calls_again(told) + 1);
+  if (told.gist.empty()) return;
+  ++told.calls_again;
+  told.is_called = true;
 }
 
 void ask_anew(Incident& incident, const std::string& asked) {
@@ -36,19 +35,6 @@ void ask_anew(Incident& incident, const std::string& asked) {
 }
 
 }  // namespace
-
-std::uint64_t calls_again(const AlertTold& told) {
-  const std::size_t at = told.gist.rfind(again_mark);
-  if (at == std::string::npos) return 0;
-  const char* end = told.gist.data() + told.gist.size();
-  std::uint64_t again = 0;
-  const auto read = std::from_chars(told.gist.data() + at + again_mark.size(), end, again);
-  return read.ec == std::errc{} && read.ptr == end ? again : 0;
-}
-
-std::string with_calls(const std::string& gist, std::uint64_t again) {
-  return again == 0 ? gist : gist + std::string(again_mark) + std::to_string(again);
-}
 
 IncidentId IncidentBook::open(MonoTime now, const OpenIncident& what) {
   if (const auto it = open_.find(what.subject); it != open_.end()) return it->second;
@@ -238,7 +224,10 @@ void IncidentBook::told(IncidentId id, const NotifierName& notifier, const std::
   Incident* incident = edit(id);
   if (!incident) return;
   for (AlertTold& told : incident->told) {
-    if (told.notifier == notifier) told.gist = gist;
+    if (told.notifier != notifier) continue;
+    told.gist = gist;
+    told.is_called = false;
+    if (gist.empty()) told.calls_again = 0;
   }
 }
 

@@ -26,11 +26,6 @@ struct OpenIncident {
   std::string old_target;
 };
 
-/// How often a notifier was called again. It is kept behind the gist of what it was told
-/// ("…|again 2"), so that it survives a restart with it.
-std::uint64_t calls_again(const AlertTold& told);
-std::string with_calls(const std::string& gist, std::uint64_t again);
-
 class IncidentBook {
  public:
   using Stories = std::map<IncidentId, std::shared_ptr<const Incident>>;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "policies/explain.hpp"
+
 namespace pointsman {
 namespace {
 
@@ -15,32 +17,9 @@ Record operation(const std::string& subject, std::string text, Memory memory) {
   return record;
 }
 
-constexpr std::string_view between_owners = ", ";
-
-std::vector<std::string> owners_of(const FlagMemory& flag) {
-  std::vector<std::string> owners;
-  if (!flag.until_recovered) return owners;
-  const std::string& all = flag.until_recovered->text;
-  std::size_t begin = 0;
-  for (std::size_t end; (end = all.find(between_owners, begin)) != std::string::npos;) {
-    owners.push_back(all.substr(begin, end - begin));
-    begin = end + between_owners.size();
-  }
-  owners.push_back(all.substr(begin));
-  return owners;
-}
-
-void set_owners(FlagMemory& flag, const std::vector<std::string>& owners) {
-  std::string all;
-  for (const std::string& owner : owners) {
-    all += (all.empty() ? "" : std::string(between_owners)) + owner;
-  }
-  flag.until_recovered = LadderName(all);
-}
-
 /// How long a ladder wants a flag: the longer one stays.
 int endurance(const FlagMemory& flag) {
-  if (flag.until_recovered) return 1;
+  if (!flag.until_recovered.empty()) return 1;
   return flag.until ? 0 : 2;
 }
 
@@ -52,18 +31,17 @@ FlagMemory longest(const FlagMemory& known, const FlagMemory& wanted) {
   FlagMemory flag = known;
   flag.until.reset();
   if (known.until && wanted.until) flag.until = std::max(*known.until, *wanted.until);
-  if (!known.until_recovered || known.until_recovered == wanted.until_recovered) return flag;
-  std::vector<std::string> owners = owners_of(known);
-  const std::string& more = wanted.until_recovered->text;
-  if (std::find(owners.begin(), owners.end(), more) == owners.end()) owners.push_back(more);
-  set_owners(flag, owners);
+  std::vector<LadderName>& owners = flag.until_recovered;
+  for (const LadderName& one : wanted.until_recovered) {
+    if (std::find(owners.begin(), owners.end(), one) == owners.end()) owners.push_back(one);
+  }
   return flag;
 }
 
 }  // namespace
 
-bool is_set_by_ladder(const std::string& by, const std::optional<LadderName>& until_recovered) {
-  return until_recovered || by.starts_with("ladder ");
+bool is_set_by_ladder(const std::string& by, const std::vector<LadderName>& until_recovered) {
+  return !until_recovered.empty() || by.starts_with("ladder ");
 }
 
 void Operations::set(MonoTime, const AutomationSet& wanted, std::vector<Effect>& effects) {
@@ -154,17 +132,14 @@ void Operations::disown(const std::function<bool(const LadderName&)>& is_over,
                         const std::string& why, std::vector<Effect>& effects) {
   std::vector<FlagName> over;
   for (auto& [name, flag] : flags_) {
-    std::vector<std::string> owners = owners_of(flag);
-    const auto gone =
-        std::erase_if(owners, [&](const std::string& owner) { return is_over(LadderName(owner)); });
-    if (gone == 0) continue;
-    if (owners.empty()) {
+    if (std::erase_if(flag.until_recovered, is_over) == 0) continue;
+    if (flag.until_recovered.empty()) {
       over.push_back(name);
       continue;
     }
-    set_owners(flag, owners);
     effects.push_back(operation(
-        name.text, "flag stays until " + flag.until_recovered->text + " recovers: " + why, flag));
+        name.text, "flag stays until " + join_names(flag.until_recovered) + " recovers: " + why,
+        flag));
   }
   for (const FlagName& name : over) clear(name, {"", why}, effects);
 }

@@ -2,9 +2,8 @@
 //
 // Pure. Owned by the engine. Each change is an effect (the flag's file) and a record whose memory
 // the journal keeps, so that all of it survives a restart. The end of a pause triggers nothing by
-// itself: whoever waits for it judges anew from then on. Ladders that share a flag until they have
-// recovered are all named in its `until_recovered`, "a, b". At most `flags_limit` flags are set at
-// a time.
+// itself: whoever waits for it judges anew from then on. At most `flags_limit` flags are set at a
+// time.
 #pragma once
 
 #include <functional>
@@ -24,7 +23,7 @@ inline constexpr std::size_t flags_limit = 200;
 inline const FlagName maintenance_flag{"maintenance"};
 
 /// By a ladder, or by a person.
-bool is_set_by_ladder(const std::string& by, const std::optional<LadderName>& until_recovered);
+bool is_set_by_ladder(const std::string& by, const std::vector<LadderName>& until_recovered);
 
 class Operations {
  public:

@@ -127,6 +127,8 @@ class RouteKeeper {
     std::uint64_t position = 0;
     std::uint64_t missing = 0;  ///< bytes of what was last seen on the primary
   };
+  /// A person's word stands in for the automatic guards; a ladder is automatic too.
+  enum class AskedBy { nobody, person, ladder };
   struct Promotion {
     enum class Phase { fencing, looking, promoting };
     Phase phase = Phase::looking;
@@ -134,8 +136,7 @@ class RouteKeeper {
     MonoTime since{};  ///< of the phase; a second look wants runs that began after it
     ActionId action{};
     bool fenced = false;
-    bool requested = false;  ///< by a person: the automatic guards do not hold it; or by a ladder
-    bool by_ladder = false;
+    AskedBy asked_by = AskedBy::nobody;
     bool allow_data_loss = false;  ///< the standby may lack more than `promote.max_lag`
   };
   struct Request {
@@ -240,6 +241,7 @@ class RouteKeeper {
   // route_request.cpp
   RequestPlan plan_request(const RouteContext& context, const SwitchRequested& asked,
                            SwitchCause cause);
+  const Guard* denied_to_ladder(const RouteContext& context);
   RequestPlan plan_switchover(const SwitchRequested& asked, RequestPlan plan) const;
   RequestPlan plan_failover(const SwitchRequested& asked, const TargetFacts& facts,
                             const Sample& sample, RequestPlan plan) const;

@@ -123,10 +123,10 @@ bool RouteKeeper::still_promotable(const RouteContext& context, const TargetFact
   const std::uint64_t position = position_of(sample->finding).value_or(0);
   if (!promotion_->allow_data_loss && exceeds_lag(position, missing_of(*sample))) return false;
   if (facts.trust != TrustFact::trusted) return false;
-  const bool by_person = promotion_->requested && !promotion_->by_ladder;
-  if (!promotion_->fenced && !by_person) {
-    const bool is_lost =
-        promotion_->by_ladder ? diagnosis_ && diagnosis_->plan == Plan::promote : drives();
+  if (!promotion_->fenced && promotion_->asked_by != AskedBy::person) {
+    const bool is_lost = promotion_->asked_by == AskedBy::ladder
+                             ? diagnosis_ && diagnosis_->plan == Plan::promote
+                             : drives();
     return is_lost && candidate_ && candidate_->name == promotion_->to;
   }
   const bool rival = facts.rival == RivalFact::same || facts.rival == RivalFact::newer ||
@@ -181,7 +181,7 @@ void RouteKeeper::look_again(const RouteContext& context, const TargetFacts& fac
     return;
   }
   // Another may have heard more of the primary while the fence ran.
-  const bool chosen_by_us = promotion_->fenced && !promotion_->requested;
+  const bool chosen_by_us = promotion_->fenced && promotion_->asked_by == AskedBy::nobody;
   if (chosen_by_us && candidate_ && candidate_->name != promotion_->to) {
     const std::string text = "promote " + candidate_->name.text + " in place of " + old_target_ +
                              ": it has more by now than " + promotion_->to.text;
@@ -194,10 +194,11 @@ void RouteKeeper::look_again(const RouteContext& context, const TargetFacts& fac
   }
   if (acting_ || switchover_) return;  // one act at a time: what began meanwhile ends first
   settle_guards(context, std::nullopt);
-  // A ladder is automatic too.
   const Guard* denied = nullptr;
-  if (!promotion_->requested) denied = first_denied_last_moment(guards_);
-  if (promotion_->by_ladder) denied = first_denied_asked(guards_, last_moment_gates());
+  if (promotion_->asked_by == AskedBy::nobody) denied = first_denied_last_moment(guards_);
+  if (promotion_->asked_by == AskedBy::ladder) {
+    denied = first_denied_asked(guards_, last_moment_gates());
+  }
   if (denied) {
     record_denial(context, *denied, "promotion of " + promotion_->to.text);
     give_up_promotion(context, "guard " + std::string(denied->name) + ": " + denied->value);
@@ -303,9 +304,9 @@ void RouteKeeper::give_up_promotion(const RouteContext& context, const std::stri
   context.effects.push_back(
       Record{RecordKind::outcome, policy_.name.text, text, evidence_details(context), {}});
   context.incidents.note(incident_, context.now, text, {});
-  const bool requested = promotion_->requested;
+  const bool was_asked = promotion_->asked_by != AskedBy::nobody;
   promotion_.reset();
-  if (requested) end_request(false, text);
+  if (was_asked) end_request(false, text);
 }
 
 void RouteKeeper::take_promotion_outcome(const RouteContext& context,
@@ -325,7 +326,7 @@ void RouteKeeper::take_promotion_outcome(const RouteContext& context,
   context.incidents.attempt(incident_, Attempt{promotion_->since, "promote " + to.text, took,
                                                finished.outcome, finished.message});
   run_wanted_ = to;
-  const bool requested = promotion_->requested;
+  const bool was_asked = promotion_->asked_by != AskedBy::nobody;
   if (finished.outcome == ActionOutcome::ok) {
     mark(context, Mark::promoted, context.now);
     promoted_ = to;
@@ -348,7 +349,7 @@ void RouteKeeper::take_promotion_outcome(const RouteContext& context,
                                  to, timeline_, context.now};
   }
   promotion_.reset();
-  if (requested) end_request(false, text);
+  if (was_asked) end_request(false, text);
 }
 
 void RouteKeeper::run_after_promote(const RouteContext& context, const ProbeName& old_one,

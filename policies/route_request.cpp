@@ -135,8 +135,7 @@ RouteKeeper::RequestPlan RouteKeeper::plan_request(const RouteContext& context,
     if (!diagnosis_ || diagnosis_->plan != Plan::promote) {
       return plan.refuse("nothing is promoted for " + std::string(diagnosis()) + ": " + why_);
     }
-    settle_guards(context, std::nullopt);
-    if (const Guard* denied = first_denied_asked(guards_, promotion_gates())) {
+    if (const Guard* denied = denied_to_ladder(context)) {
       return plan.refuse("held by guard " + std::string(denied->name) + ": " + denied->value +
                          " (limit: " + denied->limit + ")");
     }
@@ -149,6 +148,12 @@ RouteKeeper::RequestPlan RouteKeeper::plan_request(const RouteContext& context,
   }
   return is_alive(facts.target) ? plan_switchover(asked, std::move(plan))
                                 : plan_failover(asked, facts, *sample, std::move(plan));
+}
+
+/// Of what holds an automatic promotion, but for `switch: on_request`.
+const Guard* RouteKeeper::denied_to_ladder(const RouteContext& context) {
+  settle_guards(context, std::nullopt);
+  return first_denied_asked(guards_, promotion_gates());
 }
 
 /// It does not serve, yet it may be at work: what it still commits would be lost.
@@ -244,17 +249,14 @@ bool RouteKeeper::start_request(const RouteContext& context) {
   if (promoted_ == to) return true;  // its probe has not seen it yet
   if (!is_alive(facts.target)) {
     if (facts.trust != TrustFact::trusted) return true;  // until all have run again
-    if (request_->cause == SwitchCause::recovery) {
-      settle_guards(context, std::nullopt);
-      if (const Guard* denied = first_denied_asked(guards_, promotion_gates())) {
-        end_request(false, "held by guard " + std::string(denied->name) + ": " + denied->value);
-        return false;
-      }
+    const bool by_ladder = request_->cause == SwitchCause::recovery;
+    if (const Guard* denied = by_ladder ? denied_to_ladder(context) : nullptr) {
+      end_request(false, "held by guard " + std::string(denied->name) + ": " + denied->value);
+      return false;
     }
     Promotion promotion;
     promotion.to = to;
-    promotion.requested = true;
-    promotion.by_ladder = request_->cause == SwitchCause::recovery;
+    promotion.asked_by = by_ladder ? AskedBy::ladder : AskedBy::person;
     promotion.allow_data_loss = request_->asked.allow_data_loss;
     begin_promotion(context, std::move(promotion));
     return true;

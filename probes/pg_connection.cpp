@@ -45,11 +45,6 @@ PgError cancelled_in(PgPhase phase) {
   return make_error(Kind::cancelled, phase, "out of time");
 }
 
-std::string field(const PGresult* result, int code) {
-  const char* value = PQresultErrorField(result, code);
-  return value != nullptr ? value : "";
-}
-
 PgStep step_of(ConnStatusType status) {
   if (status == CONNECTION_STARTED || status == CONNECTION_NEEDED) return PgStep::connecting;
   return status == CONNECTION_SSL_STARTUP ? PgStep::negotiating_tls : PgStep::logging_in;
@@ -132,9 +127,7 @@ struct PgConnection::Impl : std::enable_shared_from_this<PgConnection::Impl> {
   bool share_over = false;
   std::function<void(SessionEnd)> ended;
   std::uint64_t watch_number = 0;  ///< a wait of an older watch is ignored
-  struct {
-    std::string sqlstate, source_function, message;
-  } last_words;  ///< of a message that ends the session
+  PgWords last_words;              ///< of a message that ends the session
 };
 
 void PgConnection::Impl::close() {
@@ -153,11 +146,11 @@ void PgConnection::Impl::drop_socket_if_changed() {
 }
 
 void PgConnection::Impl::on_notice(void* self, const PGresult* result) {
-  const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
-  if (!ends_session(sqlstate, field(result, PG_DIAG_SEVERITY_NONLOCALIZED))) return;
-  auto& words = static_cast<Impl*>(self)->last_words;
-  words = {sqlstate, field(result, PG_DIAG_SOURCE_FUNCTION),
-           first_line(field(result, PG_DIAG_MESSAGE_PRIMARY))};
+  PgWords words = words_of(result);
+  const std::string severity = result_field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (ends_session(words.sqlstate, severity)) {
+    static_cast<Impl*>(self)->last_words = std::move(words);
+  }
 }
 
 /// True when the socket became ready; false when cancelled, when the share of this address is used
@@ -325,13 +318,8 @@ asio::awaitable<PgError> PgConnection::Impl::async_flush() {
 PgError PgConnection::Impl::failed_query() const {
   PgError error = classify_query_failure(PQerrorMessage(conn));
   // A crash and an immediate stop are told by a notice before the connection closes.
-  if (error.kind == Kind::closed && !last_words.sqlstate.empty()) {
-    error.kind = Kind::server;
-    error.sqlstate = last_words.sqlstate;
-    error.source_function = last_words.source_function;
-    error.message = last_words.message;
-  }
-  return error;
+  const bool was_told = error.kind == Kind::closed && !last_words.sqlstate.empty();
+  return was_told ? error_of(last_words, PgPhase::query) : error;
 }
 
 /// Takes one result's rows, or says what is wrong with it.
@@ -345,14 +333,8 @@ PgError PgConnection::Impl::take(const PGresult* result, PgRows& rows) const {
     case PGRES_SINGLE_TUPLE:
       break;
     case PGRES_FATAL_ERROR: {
-      PgError error = failed_query();
-      if (const auto sqlstate = field(result, PG_DIAG_SQLSTATE); !sqlstate.empty()) {
-        error.kind = Kind::server;
-        error.sqlstate = sqlstate;
-        error.source_function = field(result, PG_DIAG_SOURCE_FUNCTION);
-        error.message = first_line(field(result, PG_DIAG_MESSAGE_PRIMARY));
-      }
-      return error;
+      PgWords words = words_of(result);
+      return words.sqlstate.empty() ? failed_query() : error_of(std::move(words), PgPhase::query);
     }
     default:
       return make_error(Kind::protocol, PgPhase::query, "COPY is not possible in a probe's query");

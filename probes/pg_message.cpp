@@ -24,14 +24,10 @@ std::string_view line_at(std::string_view text, std::size_t from) {
   return text.substr(from, text.find('\n', from) - from);
 }
 
-struct ServerWords {
-  std::string sqlstate, message, source_function;
-};
-
 /// "SEVERITY:  CODE5: message". The last one, since a second try (without TLS) appends to the
 /// first.
-ServerWords find_server_words(std::string_view text) {
-  ServerWords words;
+PgWords find_server_words(std::string_view text) {
+  PgWords words;
   for (auto at = text.rfind(":  "); at != std::string_view::npos && at > 0;
        at = text.rfind(":  ", at - 1)) {
     const auto rest = text.substr(at + 3);
@@ -99,19 +95,22 @@ std::string first_line(std::string_view text) {
   return std::string(line);
 }
 
+PgError error_of(PgWords words, PgPhase phase) {
+  PgError error;
+  error.kind = Kind::server;
+  error.phase = phase;
+  error.sqlstate = std::move(words.sqlstate);
+  error.source_function = std::move(words.source_function);
+  error.message = std::move(words.message);
+  return error;
+}
+
 PgError classify_login_failure(std::string_view text, PgStep step, bool needs_password,
                                const std::string& peer) {
   PgError error;
   error.phase = step == PgStep::connecting ? PgPhase::connect : PgPhase::login;
   auto words = find_server_words(text);
-  if (!words.sqlstate.empty()) {
-    error.kind = Kind::server;
-    error.phase = PgPhase::login;
-    error.sqlstate = std::move(words.sqlstate);
-    error.source_function = std::move(words.source_function);
-    error.message = std::move(words.message);
-    return error;
-  }
+  if (!words.sqlstate.empty()) return error_of(std::move(words), PgPhase::login);
   const auto said = first_line(libpq_words(text));
   if (needs_password) {
     error.kind = Kind::auth;

@@ -18,6 +18,14 @@ namespace pointsman {
 /// Up to which step a connection had come when it failed.
 enum class PgStep { connecting, negotiating_tls, logging_in };
 
+/// What a server said of an error or in a notice; `sqlstate` is empty where it said nothing.
+struct PgWords {
+  std::string sqlstate, message, source_function;
+};
+
+/// An error that the server sent.
+PgError error_of(PgWords words, PgPhase phase);
+
 /// PQerrorMessage of a connection that could not be made. `peer` as peer_address() prints it.
 PgError classify_login_failure(std::string_view text, PgStep step, bool needs_password,
                                const std::string& peer);

@@ -4,6 +4,17 @@
 
 namespace pointsman {
 
+std::string result_field(const PGresult* result, int code) {
+  const char* value = PQresultErrorField(result, code);
+  return value != nullptr ? value : "";
+}
+
+PgWords words_of(const PGresult* result) {
+  return {result_field(result, PG_DIAG_SQLSTATE),
+          first_line(result_field(result, PG_DIAG_MESSAGE_PRIMARY)),
+          result_field(result, PG_DIAG_SOURCE_FUNCTION)};
+}
+
 void append_rows(const PGresult* result, PgRows& rows) {
   const int columns = PQnfields(result);
   if (rows.columns.empty() || rows.columns.size() != static_cast<std::size_t>(columns)) {

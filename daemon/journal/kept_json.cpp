@@ -44,12 +44,18 @@ json::object of(const LadderMemory& ladder, const Clocks& now) {
   return object;
 }
 
+json::array ladders_json(const std::vector<LadderName>& ladders) {
+  json::array array;
+  for (const LadderName& ladder : ladders) array.emplace_back(ladder.text);
+  return array;
+}
+
 json::object of(const FlagMemory& flag, const Clocks& now) {
   return {{"since", stored(flag.since, now)},
           {"reason", flag.reason},
           {"by", flag.by},
           {"until", stored(flag.until, now)},
-          {"until_recovered", flag.until_recovered ? flag.until_recovered->text : ""}};
+          {"until_recovered", ladders_json(flag.until_recovered)}};
 }
 
 json::object of(const Rpo& rpo, const Clocks& now) {
@@ -89,7 +95,7 @@ json::array attempts_json(const std::vector<Attempt>& attempts, const Clocks& no
 json::array told_json(const Incident& incident) {
   json::array array;
   for (const auto& told : incident.told) {
-    array.push_back(json::array{told.notifier.text, told.gist});
+    array.push_back(json::array{told.notifier.text, told.gist, told.calls_again, told.is_called});
   }
   return array;
 }
@@ -120,6 +126,17 @@ MonoTime time(const json::value& value, const Clocks& now) {
 std::optional<MonoTime> maybe_time(const json::value& value, const Clocks& now) {
   if (value.is_null()) return std::nullopt;
   return time(value, now);
+}
+
+/// A journal of before has one name, or an empty text.
+std::vector<LadderName> ladders_of(const json::value& value) {
+  std::vector<LadderName> ladders;
+  if (const auto* array = value.if_array()) {
+    for (const json::value& name : *array) ladders.emplace_back(std::string(name.as_string()));
+  } else if (!value.as_string().empty()) {
+    ladders.emplace_back(std::string(value.as_string()));
+  }
+  return ladders;
 }
 
 std::optional<std::uint64_t> maybe_number(const json::value& value) {
@@ -157,8 +174,7 @@ FlagMemory flag_of(const std::string& name, const json::object& o, const Clocks&
   flag.reason = text(o, "reason");
   flag.by = text(o, "by");
   flag.until = maybe_time(o.at("until"), now);
-  const std::string ladder = text(o, "until_recovered");
-  if (!ladder.empty()) flag.until_recovered = LadderName(ladder);
+  flag.until_recovered = ladders_of(o.at("until_recovered"));
   return flag;
 }
 
@@ -193,9 +209,14 @@ void read_story(Incident& incident, const json::object& o, const Clocks& now) {
                  {ActionOutcome::unknown, ActionOutcome::ok, ActionOutcome::failed}),
          text(one, "message")});
   }
-  for (const auto& pair : o.at("told").as_array()) {
-    incident.told.push_back({NotifierName(std::string(pair.as_array().at(0).as_string())),
-                             std::string(pair.as_array().at(1).as_string())});
+  for (const auto& one : o.at("told").as_array()) {
+    const json::array& told = one.as_array();
+    AlertTold& read = incident.told.emplace_back();
+    read.notifier = NotifierName(std::string(told.at(0).as_string()));
+    read.gist = std::string(told.at(1).as_string());
+    if (told.size() < 4) continue;  // of a journal of before
+    read.calls_again = told.at(2).to_number<std::uint64_t>();
+    read.is_called = told.at(3).as_bool();
   }
 }
 

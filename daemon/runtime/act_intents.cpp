@@ -24,6 +24,7 @@ asio::awaitable<void> ActIntents::async_make(std::shared_ptr<ActIntents> self, s
 }
 
 void ActIntents::end(ActionOutcome outcome, const std::string& message) {
+  if (tasks_.is_cancelled() && outcome == ActionOutcome::unknown) return;
   for (const std::uint64_t id : made_) journal_.outcome(id, outcome, message, wall_now());
   made_.clear();
 }

@@ -11,17 +11,20 @@
 
 #include "daemon/actions/adapter.hpp"
 #include "daemon/journal/journal.hpp"
+#include "daemon/runtime/task_group.hpp"
 
 namespace pointsman {
 
 class ActIntents : public std::enable_shared_from_this<ActIntents> {
  public:
   /// `subject`: the route or ladder. Held by shared_ptr alone.
-  ActIntents(Journal& journal, std::string subject)
-      : journal_(journal), subject_(std::move(subject)) {}
+  ActIntents(const TaskGroup& tasks, Journal& journal, std::string subject)
+      : tasks_(tasks), journal_(journal), subject_(std::move(subject)) {}
 
   /// A chain of steps of one kind; those of another kind, or of another pooler, are another chain.
   Intend of_kind(std::string kind);
+  /// What a stop of the daemon cut short is left to the next start as a kill leaves it: an outcome
+  /// would say that it is over, and nobody would look at what may still happen.
   void end(ActionOutcome outcome, const std::string& message);
 
  private:
@@ -29,6 +32,7 @@ class ActIntents : public std::enable_shared_from_this<ActIntents> {
   static asio::awaitable<void> async_make(std::shared_ptr<ActIntents> self, std::string kind,
                                           Id last, std::string steps);
 
+  const TaskGroup& tasks_;
   Journal& journal_;
   const std::string subject_;
   std::vector<std::uint64_t> made_;

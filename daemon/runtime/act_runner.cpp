@@ -23,14 +23,7 @@ std::string begun(const std::string& act) {
 }  // namespace
 
 std::shared_ptr<ActIntents> ActRunner::new_intents(std::string subject) {
-  return std::make_shared<ActIntents>(tools_.journal, std::move(subject));
-}
-
-/// What a stop cut short is left to the next start as a kill leaves it: an outcome would say that
-/// it is over, and nobody would look at what may still happen or is still to be undone.
-void ActRunner::end(ActIntents& intents, ActionOutcome outcome, const std::string& message) const {
-  if (stopping_ && outcome == ActionOutcome::unknown) return;
-  intents.end(outcome, message);
+  return std::make_shared<ActIntents>(tools_.tasks, tools_.journal, std::move(subject));
 }
 
 void ActRunner::run(const PromoteServer& order) {
@@ -66,7 +59,7 @@ asio::awaitable<void> ActRunner::async_promote(PromoteServer order) {
   done.promotion_lsn = report.promotion_lsn;
   // The incident first: a kill between the two leaves the promotion in doubt, never forgotten.
   tools_.give(std::move(done));
-  end(*intents, report.outcome, report.message);
+  intents->end(report.outcome, report.message);
 }
 
 asio::awaitable<void> ActRunner::async_hook(RunHook order) {
@@ -83,7 +76,7 @@ asio::awaitable<void> ActRunner::async_hook(RunHook order) {
   } catch (const std::exception& e) {
     report.message = e.what();
   }
-  end(*intents, report.outcome, report.message);
+  intents->end(report.outcome, report.message);
   tools_.give(finished(id, route, report.outcome, report.message));
 }
 
@@ -99,7 +92,7 @@ asio::awaitable<void> ActRunner::async_demote(DemoteServer order) {
   } catch (const std::exception& e) {
     report.message = e.what();
   }
-  end(*intents, report.outcome, report.message);
+  intents->end(report.outcome, report.message);
   tools_.give(finished(id, route, report.outcome, report.message));
 }
 
@@ -141,7 +134,7 @@ asio::awaitable<void> ActRunner::async_switch_over(std::shared_ptr<Switchover> r
   } catch (const std::exception& e) {
     report.message = e.what();
   }
-  end(*intents, report.outcome, report.message);
+  intents->end(report.outcome, report.message);
   switchovers_.erase(order.id);
   ActionFinished done = finished(order.id, order.route, report.outcome, report.message);
   done.verified = report.verified;
@@ -159,7 +152,7 @@ asio::awaitable<std::string> ActRunner::async_recover(SwitchoverSteps steps,
   const auto intents = new_intents(order.route.text);
   const auto run = std::make_shared<Switchover>(switchover_tools(order, intents), order);
   const SwitchoverReport report = co_await run->async_recover(std::move(steps), std::move(holds));
-  end(*intents, report.outcome, report.message);
+  intents->end(report.outcome, report.message);
   co_return report.message;
 }
 
@@ -221,7 +214,7 @@ asio::awaitable<void> ActRunner::async_step(RunStep order) {
     done.outcome = ActionOutcome::unknown;
     done.message = e.what();
   }
-  end(*intents, done.outcome, done.message);
+  intents->end(done.outcome, done.message);
   tools_.give(std::move(done));
 }
 

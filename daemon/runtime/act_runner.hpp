@@ -44,9 +44,6 @@ class ActRunner {
   void run(const CancelSwitchOver& order);
   void run(const ReconnectRoute& order);
   void run(const RunStep& order);
-  /// Everything is about to be cancelled: what ends `unknown` from now on keeps its intent.
-  void stop() { stopping_ = true; }
-  bool stopping() const { return stopping_; }
   /// What a start found of a planned change: undone or carried on, as its steps say.
   /// `holds`: the steps of the route's intents of kind "hold", which are its own.
   asio::awaitable<std::string> async_recover(SwitchoverSteps steps, std::vector<std::string> holds);
@@ -64,11 +61,9 @@ class ActRunner {
   asio::awaitable<ActReport> async_reconnect_route(RouteName route, Duration timeout);
   SwitchoverTools switchover_tools(const SwitchOver& order, std::shared_ptr<ActIntents> intents);
   std::shared_ptr<ActIntents> new_intents(std::string subject);
-  void end(ActIntents& intents, ActionOutcome outcome, const std::string& message) const;
 
   ActTools tools_;
   std::map<ActionId, std::weak_ptr<Switchover>> switchovers_;
-  bool stopping_ = false;
 };
 
 }  // namespace pointsman

@@ -63,7 +63,7 @@ asio::awaitable<void> async_recover(RecoveryTools tools, std::vector<Intent> unf
       message = e.what();
     }
     // Cut short: all that is left has to be looked at by the next start.
-    if (tools.acts.stopping()) co_return;
+    if (tools.tasks.is_cancelled()) co_return;
     for (const std::uint64_t id : ids) {
       handled.insert(id);
       tools.journal.outcome(id, ActionOutcome::unknown, message, wall_now());

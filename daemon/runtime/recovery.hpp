@@ -12,18 +12,20 @@
 #include "daemon/journal/journal.hpp"
 #include "daemon/runtime/act_runner.hpp"
 #include "daemon/runtime/route_runner.hpp"
+#include "daemon/runtime/task_group.hpp"
 
 namespace pointsman {
 
 struct RecoveryTools {
+  const TaskGroup& tasks;
   Journal& journal;
   RouteRunner& routes;
   ActRunner& acts;
 };
 
 /// In the order in which they were begun; every one has an outcome afterwards, and `done` is
-/// called. When the daemon is told to stop meanwhile (ActRunner::stop) what is not over keeps its
-/// intent, and `done` is not called.
+/// called. When the tasks are cancelled meanwhile what is not over keeps its intent, and `done` is
+/// not called.
 asio::awaitable<void> async_recover(RecoveryTools tools, std::vector<Intent> unfinished,
                                     std::function<void()> done);
 

@@ -53,7 +53,7 @@ void RouteRunner::switch_route(const SwitchRoute& order) {
 }
 
 asio::awaitable<void> RouteRunner::async_switch(std::shared_ptr<Switching> act, std::size_t index) {
-  const auto intents = std::make_shared<ActIntents>(journal_, act->order.route.text);
+  const auto intents = std::make_shared<ActIntents>(tasks_, journal_, act->order.route.text);
   SwitchReport report;
   try {
     SwitchRoute order = act->order;
@@ -62,8 +62,7 @@ asio::awaitable<void> RouteRunner::async_switch(std::shared_ptr<Switching> act, 
   } catch (const std::exception& e) {
     report = {ActionOutcome::unknown, e.what(), Verified::no, false};
   }
-  const bool cut_short = stopping_ && report.outcome == ActionOutcome::unknown;
-  if (!cut_short) intents->end(report.outcome, report.message);
+  intents->end(report.outcome, report.message);
   act->reports[index] = std::move(report);
   if (--act->missing == 0) finish(*act);
 }

@@ -27,9 +27,6 @@ class RouteRunner {
   void load(Adapters adapters) { adapters_ = std::move(adapters); }
   void observe(const ObserveRoute& effect);
   void switch_route(const SwitchRoute& order);
-  /// Everything is about to be cancelled: a switch that ends `unknown` from now on keeps its
-  /// intent, so that the next start looks at it as it does after a kill.
-  void stop() { stopping_ = true; }
   std::vector<std::shared_ptr<Adapter>> adapters_of(const RouteName& route) const;
   /// What an adapter left half done (a paused database, a setting) is undone by it.
   asio::awaitable<std::string> async_recover(Intent intent);
@@ -46,7 +43,6 @@ class RouteRunner {
   Journal& journal_;
   Give give_;
   Adapters adapters_;
-  bool stopping_ = false;
 };
 
 }  // namespace pointsman

@@ -20,6 +20,7 @@ void TaskGroup::spawn(asio::awaitable<void> task) {
 }
 
 void TaskGroup::cancel() {
+  cancelled_ = true;
   for (auto it = tasks_.begin(); it != tasks_.end();) {
     const auto current = it++;  // a task may end, and leave the list, inside emit
     current->signal.emit(asio::cancellation_type::terminal);

@@ -21,6 +21,7 @@ class TaskGroup {
   void spawn(asio::awaitable<void> task);
   /// Emits terminal cancellation to every task; they end in their own time.
   void cancel();
+  bool is_cancelled() const { return cancelled_; }
   std::size_t size() const { return tasks_.size(); }
 
  private:
@@ -30,6 +31,7 @@ class TaskGroup {
   asio::any_io_executor executor_;
   std::function<void(const std::string&)> on_error_;
   std::list<Task> tasks_;
+  bool cancelled_ = false;
 };
 
 /// What an exception says, for the log.

@@ -240,7 +240,8 @@ struct FlagMemory {
   MonoTime since{};
   std::string reason, by;
   std::optional<MonoTime> until;
-  std::optional<LadderName> until_recovered;  ///< of several ladders: "a, b" (policies/operations)
+  /// Until all of these have; empty: no ladder's end clears it.
+  std::vector<LadderName> until_recovered{};
   friend bool operator==(const FlagMemory&, const FlagMemory&) = default;
 };
 

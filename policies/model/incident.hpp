@@ -83,6 +83,8 @@ struct Attempt {
 struct AlertTold {
   NotifierName notifier;
   std::string gist;  ///< of the alert that was sent last (policies/alerts); empty: not yet sent
+  std::uint64_t calls_again = 0;  ///< how often it was called to it once more
+  bool is_called = false;         ///< it is to be told though nothing else has changed
   friend bool operator==(const AlertTold&, const AlertTold&) = default;
 };
 

@@ -132,7 +132,7 @@ struct FlagView {
   MonoTime since{};
   std::string reason, by;
   std::optional<MonoTime> until;
-  std::optional<LadderName> until_recovered;
+  std::vector<LadderName> until_recovered{};  ///< as in FlagMemory
 };
 
 /// The answer to the load balancer.

@@ -39,7 +39,7 @@ void AgentView::take(const Event& event) {
     pause = restored->automation;
     maintenance.reset();
     for (const FlagMemory& set : restored->flags) {
-      const bool of_ladder = set.until_recovered || set.by.starts_with("ladder ");
+      const bool of_ladder = !set.until_recovered.empty() || set.by.starts_with("ladder ");
       if (set.flag != maintenance_flag || of_ladder) continue;
       maintenance = FlagSet{set.flag, true, set.reason, set.by, set.until};
     }

@@ -1,6 +1,7 @@
 // What operators and ladders have set, as /v1/status shows it, and what became of requests:
 // /v1/requests and /v1/requests/ID.
 #include "daemon/http/documents/parts.hpp"
+#include "policies/explain.hpp"
 
 namespace pointsman {
 namespace {
@@ -14,10 +15,10 @@ void write_flags(JsonWriter& json, const Snapshot& snapshot, const TimeScale& ti
     json.key("reason").text(flag.reason).key("by").text(flag.by).key("until");
     write_time(json, flag.until, times);
     json.key("until_recovered");
-    if (flag.until_recovered) {
-      json.text(flag.until_recovered->text);
-    } else {
+    if (flag.until_recovered.empty()) {
       json.null();
+    } else {
+      json.text(join_names(flag.until_recovered));
     }
     json.end_object();
   }

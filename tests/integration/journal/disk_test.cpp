@@ -197,15 +197,12 @@ TEST_CASE("a lock held by another process: an act does not wait for it") {
   TestFolder state, runtime;
   Daemon daemon(state.path, runtime.path);
   REQUIRE(daemon.act().durability == Durability::database);
-  Database other;
-  REQUIRE_FALSE(other.open(daemon.file(), OpenMode::read_write));
-  REQUIRE_FALSE(other.execute("BEGIN EXCLUSIVE"));
+  OtherProcess other(daemon.file());
   const auto act = daemon.act();
   CHECK(act.durability == Durability::runtime_file);
   CHECK(act.took < 2 * Journal::intent_patience + 50ms);
   CHECK_THAT(daemon.journal->health().error, Catch::Contains("locked by another process"));
-  REQUIRE_FALSE(other.execute("COMMIT"));
-  other.close();
+  other.let_go();
   REQUIRE(daemon.until(
       [&] { return daemon.journal->health().writable && daemon.runtime_files() == 0; }));
 }

@@ -41,6 +41,22 @@ inline std::string text(const fs::path& file, const std::string& sql) {
   return statement.next_row() ? statement.text(0) : "";
 }
 
+/// Another process that holds SQLite's lock.
+class OtherProcess {
+ public:
+  explicit OtherProcess(const fs::path& file) {
+    REQUIRE_FALSE(database_.open(file, OpenMode::read_write));
+    REQUIRE_FALSE(database_.execute("BEGIN EXCLUSIVE"));
+  }
+  void let_go() {
+    REQUIRE_FALSE(database_.execute("COMMIT"));
+    database_.close();
+  }
+
+ private:
+  Database database_;
+};
+
 inline Record event_of(std::string said) {
   Record record;
   record.subject = "bud";

@@ -41,15 +41,12 @@ TEST_CASE("an outbox's entry is in the runtime folder when SQLite does not answe
   TestFolder state, runtime;
   Daemon daemon(state.path, runtime.path);
   REQUIRE(daemon.act().durability == Durability::database);
-  Database other;
-  REQUIRE_FALSE(other.open(daemon.file(), OpenMode::read_write));
-  REQUIRE_FALSE(other.execute("BEGIN EXCLUSIVE"));
+  OtherProcess other(daemon.file());
   CHECK(put(daemon, R"({"a":1})") < 2 * Journal::intent_patience + 50ms);
   const auto files = files_named(runtime.path / "intents", "kept-outbox");
   REQUIRE(files.size() == 1);
   CHECK(contents_of(files.front()).find("oncall") != std::string::npos);
-  REQUIRE_FALSE(other.execute("COMMIT"));
-  other.close();
+  other.let_go();
   CHECK(daemon.until([&] { return daemon.runtime_files() == 0; }));
   CHECK(text(daemon.file(), "SELECT document FROM kept WHERE kind='outbox'") == R"({"a":1})");
 }

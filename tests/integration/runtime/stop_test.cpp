@@ -27,8 +27,14 @@ class SlowAdapter final : public Adapter {
   asio::awaitable<PoolerObservation> async_observe(RouteName) override {
     co_return PoolerObservation{};
   }
-  asio::awaitable<SwitchReport> async_switch(SwitchRoute, Intend) override {
-    co_return SwitchReport{};
+  asio::awaitable<SwitchReport> async_switch(SwitchRoute, Intend intend) override {
+    std::string steps = "{}";
+    co_await intend(std::move(steps));
+    ++begun;
+    SwitchReport report;
+    if (slow) co_await async_sleep_until(mono_now() + 30s);
+    report.outcome = slow ? ActionOutcome::unknown : ActionOutcome::ok;
+    co_return report;
   }
   asio::awaitable<HoldReport> async_hold(RouteName, Intend, MonoTime) override {
     co_return HoldReport{};
@@ -69,7 +75,6 @@ struct Life {
   }
   /// As App::stop does.
   void stop() {
-    acts.stop();
     tasks.cancel();
     until([this] { return tasks.size() == 0; });
   }
@@ -127,6 +132,25 @@ TEST_CASE("an act that a stop cuts short is left to the next start", "[runtime]"
   CHECK(unfinished[0].kind == "hook");
 }
 
+TEST_CASE("a switch that a stop cuts short is left to the next start, one that ended is over",
+          "[runtime]") {
+  const TestFolder folder;
+  const bool cut_short = GENERATE(true, false);
+  {
+    Life life(folder);
+    life.adapter->slow = cut_short;
+    SwitchRoute order;
+    order.route = bud;
+    life.routes.switch_route(order);
+    life.until([&] { return life.adapter->begun == 1; });
+    if (!cut_short) life.until([&] { return life.tasks.size() == 0; });
+    life.stop();
+  }
+  const auto unfinished = unfinished_of(folder);
+  REQUIRE(unfinished.size() == (cut_short ? 1 : 0));
+  if (cut_short) CHECK(unfinished[0].kind == "switch");
+}
+
 TEST_CASE("an act that ended before the stop is over", "[runtime]") {
   const TestFolder folder;
   {
@@ -151,8 +175,8 @@ TEST_CASE("a recovery that a stop cuts short is taken up by the next start", "[r
     }
   };
   const auto recover = [](Life& life, bool& done) {
-    life.tasks.spawn(async_recover({life.journal, life.routes, life.acts}, life.memory.unfinished,
-                                   [&done] { done = true; }));
+    life.tasks.spawn(async_recover({life.tasks, life.journal, life.routes, life.acts},
+                                   life.memory.unfinished, [&done] { done = true; }));
   };
   {
     Life killed(folder);

@@ -193,11 +193,12 @@ void add_operation(Snapshot& snapshot) {
   ladder.last_end = "recovered after step 2";
   snapshot.ladders.emplace(LadderName{"host"}, ladder);
 
-  snapshot.flags.emplace(FlagName{"maintenance_page"},
-                         FlagView{at(seconds{-15}), "database is down", "ladder host", std::nullopt,
-                                  LadderName{"host"}});
+  snapshot.flags.emplace(
+      FlagName{"maintenance_page"},
+      FlagView{
+          at(seconds{-15}), "database is down", "ladder host", std::nullopt, {LadderName{"host"}}});
   snapshot.flags.emplace(FlagName{"no_cache"},
-                         FlagView{at(seconds{-10}), "", "uid 0", at(seconds{590}), std::nullopt});
+                         FlagView{at(seconds{-10}), "", "uid 0", at(seconds{590}), {}});
   snapshot.automation = AutomationSet{true, "moving racks", "uid 1000", at(seconds{1200})};
   snapshot.drain = DrainSet{true, "moving racks", "uid 1000"};
   snapshot.requests.emplace(RequestId{3}, RequestView{RouteName{"bud"},

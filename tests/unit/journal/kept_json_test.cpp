@@ -108,7 +108,8 @@ Incident any_incident() {
   incident.asked = any_text();
   if (*rc::gen::arbitrary<bool>()) incident.acknowledged = {*any_time(), any_text(), any_text()};
   for (int n = *rc::gen::inRange(0, 3); n > 0; --n) {
-    incident.told.push_back({NotifierName(any_text()), any_text()});
+    incident.told.push_back(
+        {NotifierName(any_text()), any_text(), any_number(), *rc::gen::arbitrary<bool>()});
   }
   incident.closed_at = *maybe_time();
   return incident;
@@ -139,13 +140,11 @@ TEST_CASE("any ladder and any flag come back as they were") {
                         {},
                         any_text()};
     for (int n = *rc::gen::inRange(0, 4); n > 0; --n) ladder.runs.push_back(*any_time());
-    FlagMemory flag{FlagName("f" + any_text()),
-                    *any_time(),
-                    any_text(),
-                    any_text(),
-                    *maybe_time(),
-                    std::nullopt};
-    if (*rc::gen::arbitrary<bool>()) flag.until_recovered = LadderName("l" + any_text());
+    FlagMemory flag{
+        FlagName("f" + any_text()), *any_time(), any_text(), any_text(), *maybe_time(), {}};
+    for (int n = *rc::gen::inRange(0, 3); n > 0; --n) {
+      flag.until_recovered.emplace_back("l" + any_text());
+    }
     JournalMemory memory;
     memory.kept = {*kept_row_of(ladder, before), *kept_row_of(flag, before)};
     const MemoryRestored back = restored_of(memory, before);
@@ -204,6 +203,29 @@ TEST_CASE(
   CHECK(back.told_to_stop == shifted(before.mono - 3s));
 }
 
+TEST_CASE("a flag and an incident as a journal of before has them are read") {
+  const auto earlier = [](KeptRow row, const std::string& now, const std::string& then) {
+    const auto at = row.document.find(now);
+    REQUIRE(at != std::string::npos);
+    row.document.replace(at, now.size(), then);
+    return row;
+  };
+  FlagMemory flag{FlagName("page"), before.mono, "", "ladder a", std::nullopt, {LadderName("a")}};
+  FlagMemory plain{FlagName("plain"), before.mono, "", "uid 0", std::nullopt, {}};
+  Incident incident;
+  incident.id = IncidentId{1};
+  incident.told = {{NotifierName("oncall"), "critical"}};
+  JournalMemory memory;
+  memory.kept = {earlier(*kept_row_of(flag, before), R"(["a"])", R"("a")"),
+                 earlier(*kept_row_of(plain, before), "[]", R"("")"),
+                 earlier(kept_row_of(incident, before), R"(["oncall","critical",0,false])",
+                         R"(["oncall","critical"])")};
+  const MemoryRestored back = restored_of(memory, before);
+  CHECK(back.flags == std::vector{flag, plain});
+  REQUIRE(back.incidents.size() == 1);
+  CHECK(back.incidents[0]->told == incident.told);
+}
+
 TEST_CASE("ladders, flags, the pause and the drain come back; what was cleared does not") {
   JournalMemory memory;
   const auto keep = [&](const Memory& one) {
@@ -215,7 +237,7 @@ TEST_CASE("ladders, flags, the pause and the drain come back; what was cleared d
                       IncidentId{42},         ActionId{9}, before.mono, before.mono + 5s,
                       {before.mono - 60s},    "print"};
   FlagMemory flag{FlagName("caching_off"), before.mono, "redis", "ladder", std::nullopt,
-                  LadderName("database")};
+                  {LadderName("database")}};
   keep(ladder);
   keep(flag);
   keep(AutomationSet{true, "upgrade", "uid 0", before.mono + 60s});
@@ -231,7 +253,7 @@ TEST_CASE("ladders, flags, the pause and the drain come back; what was cleared d
   ladder.runs[0] = shifted(ladder.runs[0]);
   CHECK(back.ladders[0] == ladder);
   REQUIRE(back.flags.size() == 1);
-  CHECK(back.flags[0].until_recovered == LadderName("database"));
+  CHECK(back.flags[0].until_recovered == std::vector{LadderName("database")});
   REQUIRE(back.automation);
   CHECK(back.automation->until == shifted(before.mono + 60s));
   REQUIRE(back.drain);

@@ -11,12 +11,7 @@ namespace pointsman::testing {
 
 struct Drive : World {
   explicit Drive(std::set<HookKind> with = {}, PromotePolicy promote = policy()) {
-    answers[ProbeName("primary")] = primary(1);
-    answers[ProbeName("replica-1")] = standby();
-    answers[ProbeName("replica-2")] = standby();
-    lead("bud", 5001);
-    lead("bud_ro", 5002);
-    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+    set_up_bud();
     set_ = bud_policy();
     set_.routes[RouteName("bud")].promote = std::move(promote);
     set_.routes[RouteName("bud")].hooks = std::move(with);
@@ -31,14 +26,6 @@ struct Drive : World {
     promote.max_lag = std::uint64_t{1} << 20;
     promote.sole_promoter = true;
     return promote;
-  }
-  void set(const char* probe, Finding finding) { answers[ProbeName(probe)] = std::move(finding); }
-  /// Refused, and no standby receives from it.
-  void kill_primary() {
-    set("primary", fail(Reason::connect_refused));
-    set("replica-1", standby(false));
-    set("replica-2", standby(false));
-    give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
   }
   std::string target() { return route("bud").targets.at(0).text; }
   std::string diagnosis() { return std::string(route("bud").diagnosis); }

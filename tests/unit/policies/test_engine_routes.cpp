@@ -9,18 +9,12 @@ namespace {
 
 struct Bud : World {
   Bud() {
-    answers[ProbeName("primary")] = primary(1);
-    answers[ProbeName("replica-1")] = standby();
-    answers[ProbeName("replica-2")] = standby();
-    lead("bud", 5001);
-    lead("bud_ro", 5002);
-    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+    set_up_bud();
     load(bud_policy());
     pass_time(20s);
     switches.clear();
     records.clear();
   }
-  void set(const char* probe, Finding finding) { answers[ProbeName(probe)] = std::move(finding); }
   std::vector<std::string> targets(const char* name) {
     std::vector<std::string> names;
     for (const ProbeName& t : route(name).targets) names.push_back(t.text);

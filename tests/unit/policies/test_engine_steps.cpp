@@ -21,12 +21,7 @@ StepPolicy step(StepKind kind, const std::string& name = "") {
 /// A ladder on the disk, beside the usual routes.
 struct Ladder : World {
   explicit Ladder(std::vector<StepPolicy> taken) {
-    answers[ProbeName("primary")] = primary(1);
-    answers[ProbeName("replica-1")] = standby();
-    answers[ProbeName("replica-2")] = standby();
-    lead("bud", 5001);
-    lead("bud_ro", 5002);
-    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+    set_up_bud();
     PolicySet set = bud_policy();
     set.probes[ProbeName("disk")] = probe_policy("disk", ProbeKind::disk);
     LadderPolicy ladder;

@@ -180,15 +180,6 @@ TEST_CASE("incidents: an acknowledgement counts until a human is called anew") {
   CHECK(book.find(id)->acknowledged);
 }
 
-TEST_CASE("incidents: how often a notifier was called again stands behind its gist") {
-  CHECK(calls_again({NotifierName("n"), ""}) == 0);
-  CHECK(calls_again({NotifierName("n"), "critical|down|3"}) == 0);
-  CHECK(calls_again({NotifierName("n"), with_calls("critical|down|3", 12)}) == 12);
-  CHECK(calls_again({NotifierName("n"), with_calls("", 1)}) == 1);
-  CHECK(calls_again({NotifierName("n"), "a|again 2|b"}) == 0);
-  CHECK(with_calls("resolved", 0) == "resolved");
-}
-
 TEST_CASE("incidents: an open one may be acknowledged again, one that is over once") {
   IncidentBook book;
   const IncidentId id = book.open(start, about("database"));

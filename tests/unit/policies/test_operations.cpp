@@ -16,10 +16,10 @@ struct Desk {
 
   bool set(const FlagMemory& flag) { return operations.set(now, flag, effects); }
   FlagMemory by_person(const FlagName& name = page) {
-    return {name, now, "work", "uid 1000", std::nullopt, std::nullopt};
+    return {name, now, "work", "uid 1000", std::nullopt, {}};
   }
   FlagMemory by_ladder(const char* ladder = "database") {
-    return {page, now, "down", "ladder", std::nullopt, LadderName(ladder)};
+    return {page, now, "down", "ladder", std::nullopt, {LadderName(ladder)}};
   }
   /// What a restart would bring back, from the records since the beginning.
   MemoryRestored journal() const {
@@ -99,11 +99,12 @@ TEST_CASE("operations: a flag that two ladders share goes when the last of them 
   d.set(d.by_ladder("database"));
   d.set(d.by_ladder("cache"));
   d.set(d.by_ladder("cache"));
-  CHECK(d.operations.flags().at(page).until_recovered == LadderName("database, cache"));
+  CHECK(d.operations.flags().at(page).until_recovered ==
+        std::vector{LadderName("database"), LadderName("cache")});
   SECTION("the second recovers first") {
     CHECK_FALSE(d.operations.recovered(LadderName("cache"), d.effects));
     CHECK(d.operations.is_set(page));
-    CHECK(d.operations.flags().at(page).until_recovered == LadderName("database"));
+    CHECK(d.operations.flags().at(page).until_recovered == std::vector{LadderName("database")});
     CHECK(d.operations.recovered(LadderName("database"), d.effects));
   }
   SECTION("the first recovers first") {
@@ -138,7 +139,7 @@ TEST_CASE("operations: no ladder overwrites a person's flag, for good or for a w
   d.set(person);
   FlagMemory ladder = d.by_ladder();
   ladder.by = "ladder database";
-  ladder.until_recovered.reset();
+  ladder.until_recovered.clear();
   CHECK(d.set(ladder));
   CHECK(d.operations.flags().at(page).by == person.by);
   ladder.until = d.now + 1min;
@@ -153,7 +154,7 @@ TEST_CASE("operations: of what ladders want of one flag the longest counts") {
   Desk d;
   FlagMemory plain = d.by_ladder();
   plain.by = "ladder cache";
-  plain.until_recovered.reset();
+  plain.until_recovered.clear();
   FlagMemory brief = plain;
   brief.until = d.now + 1min;
   SECTION("for a while, then until recovered: it does not end before") {

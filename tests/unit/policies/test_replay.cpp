@@ -27,11 +27,7 @@ struct Past : World {
       journal.take(now, effect);
       if (const auto* record = std::get_if<Record>(&effect)) lines.push_back(line(now, *record));
     };
-    for (const char* name : {"replica-1", "replica-2"}) answers[ProbeName(name)] = standby();
-    answers[ProbeName("primary")] = primary(1);
-    lead("bud", 5001);
-    lead("bud_ro", 5002);
-    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+    set_up_bud();
   }
   void live() {
     load(set);
@@ -110,7 +106,8 @@ bool has(const std::vector<Line>& lines, const std::string& kind, const std::str
 
 }  // namespace
 
-TEST_CASE("a recorded failover: the same policy decides the same, at the same instants") {
+TEST_CASE("a recorded failover: the same policy decides the same, at the same instants",
+          "[replay]") {
   Past past(driving());
   past.live();
   past.pass_time(20min);
@@ -121,7 +118,7 @@ TEST_CASE("a recorded failover: the same policy decides the same, at the same in
   CHECK(past.last.not_recorded.empty());
 }
 
-TEST_CASE("leaving the calm out changes no decision, and spares nearly all steps") {
+TEST_CASE("leaving the calm out changes no decision, and spares nearly all steps", "[replay]") {
   Past past(driving());
   past.live();
   past.pass_time(6h);
@@ -140,7 +137,7 @@ TEST_CASE("leaving the calm out changes no decision, and spares nearly all steps
   CHECK(past.last.samples > samples * 9 / 10);
 }
 
-TEST_CASE("a probe that no route leads to changes: it alone is recorded in detail") {
+TEST_CASE("a probe that no route leads to changes: it alone is recorded in detail", "[replay]") {
   PolicySet set = bud_policy();
   for (const char* name : {"disk", "memory"}) {
     set.probes[ProbeName(name)] = probe_policy(name, ProbeKind::tcp);
@@ -162,7 +159,7 @@ TEST_CASE("a probe that no route leads to changes: it alone is recorded in detai
   CHECK(rows("primary") <= 1);
 }
 
-TEST_CASE("what is no database fails and is well again: the replay is the same") {
+TEST_CASE("what is no database fails and is well again: the replay is the same", "[replay]") {
   PolicySet set = bud_policy();
   set.probes[ProbeName("app")] = probe_policy("app", ProbeKind::http);
   ServicePolicy host;
@@ -183,7 +180,8 @@ TEST_CASE("what is no database fails and is well again: the replay is the same")
   CHECK(past.replayed(ReplayPace::leave_out_calm) == past.lines);
 }
 
-TEST_CASE("a probe that begins with a pass takes one row, written at once; else its first minute") {
+TEST_CASE("a probe that begins with a pass takes one row, written at once; else its first minute",
+          "[replay]") {
   PolicySet set = bud_policy();
   for (const char* name : {"well", "ill"}) {
     set.probes[ProbeName(name)] = probe_policy(name, ProbeKind::tcp);
@@ -203,7 +201,7 @@ TEST_CASE("a probe that begins with a pass takes one row, written at once; else 
   CHECK(past.replayed() == past.lines);
 }
 
-TEST_CASE("a calm day takes a few rows") {
+TEST_CASE("a calm day takes a few rows", "[replay]") {
   Past past(bud_policy());
   past.live();
   past.pass_time(1h);
@@ -214,7 +212,8 @@ TEST_CASE("a calm day takes a few rows") {
   CHECK(past.written <= 5 * 23 * 60);  // each written again once a minute
 }
 
-TEST_CASE("another policy: it follows where the old one promoted, and the pooler stays with it") {
+TEST_CASE("another policy: it follows where the old one promoted, and the pooler stays with it",
+          "[replay]") {
   Past past(driving());
   past.live();
   past.pass_time(5min);
@@ -228,7 +227,8 @@ TEST_CASE("another policy: it follows where the old one promoted, and the pooler
   CHECK(has(lines, "denied", "mode"));
 }
 
-TEST_CASE("another policy: slower to call a probe down, it rides out what the old one did not") {
+TEST_CASE("another policy: slower to call a probe down, it rides out what the old one did not",
+          "[replay]") {
   Past past(bud_policy());
   past.live();
   past.pass_time(5min);
@@ -246,7 +246,7 @@ TEST_CASE("another policy: slower to call a probe down, it rides out what the ol
   CHECK_FALSE(has(past.replayed(ReplayPace::whole, patient), "probe_state", "to unhealthy"));
 }
 
-TEST_CASE("a probe that was not recorded is named, and stays unknown") {
+TEST_CASE("a probe that was not recorded is named, and stays unknown", "[replay]") {
   Past past(bud_policy());
   past.live();
   past.pass_time(2min);
@@ -256,7 +256,7 @@ TEST_CASE("a probe that was not recorded is named, and stays unknown") {
   CHECK(past.last.not_recorded == std::set<ProbeName>{ProbeName("new")});
 }
 
-TEST_CASE("two lives of the daemon: the second remembers what the first did") {
+TEST_CASE("two lives of the daemon: the second remembers what the first did", "[replay]") {
   Past past(driving());
   past.live();
   past.pass_time(5min);
@@ -272,8 +272,8 @@ TEST_CASE("two lives of the daemon: the second remembers what the first did") {
   CHECK(past.replayed(ReplayPace::leave_out_calm) == past.lines);
 }
 
-TEST_CASE(
-    "two lives of the daemon, killed during a promotion: the second holds the next as it did") {
+TEST_CASE("two lives of the daemon, killed during a promotion: the second holds the next as it did",
+          "[replay]") {
   Past past(driving());
   past.promote_hangs = true;
   past.live();
@@ -298,7 +298,8 @@ TEST_CASE(
   CHECK(past.replayed(ReplayPace::leave_out_calm) == past.lines);
 }
 
-TEST_CASE("what a start remembers of a switchover without an answer, and on another clock") {
+TEST_CASE("what a start remembers of a switchover without an answer, and on another clock",
+          "[replay]") {
   ReplayMemory memory;
   SwitchOver order;
   order.id = ActionId{7};
@@ -326,7 +327,7 @@ TEST_CASE("what a start remembers of a switchover without an answer, and on anot
   CHECK(memory.restored().promotions.empty());
 }
 
-TEST_CASE("a probe that flaps without end is recorded within its limit of rows") {
+TEST_CASE("a probe that flaps without end is recorded within its limit of rows", "[replay]") {
   Past past(bud_policy());
   past.live();
   past.pass_time(2min);

@@ -34,7 +34,6 @@ struct Cache : World {
     answers[ProbeName("redis-b")] = replica();
     lead("cache", leads_to);
   }
-  void set(const char* probe, Finding finding) { answers[ProbeName(probe)] = std::move(finding); }
   std::string target() { return route("cache").targets.at(0).text; }
   /// As the journal has it last.
   RouteMemory memory() {

@@ -10,18 +10,12 @@ namespace {
 
 struct Reads : World {
   Reads() {
-    set("primary", primary(1));
-    set("replica-1", standby());
-    set("replica-2", standby());
-    lead("bud", 5001);
-    lead("bud_ro", 5002);
-    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+    set_up_bud();
     load(bud_policy());
     pass_time(90s);
     REQUIRE(state("bud") == State::healthy);
     REQUIRE(state("bud_ro") == State::healthy);
   }
-  void set(const char* probe, Finding finding) { answers[ProbeName(probe)] = std::move(finding); }
   void lose_primary() {
     set("primary", fail(Reason::connect_refused));
     pass_time(30s);

@@ -11,12 +11,7 @@ namespace {
 
 struct Desk : World {
   explicit Desk(std::set<HookKind> configured = {}, Mode mode = Mode::act) {
-    answers[ProbeName("primary")] = primary(1);
-    answers[ProbeName("replica-1")] = standby();
-    answers[ProbeName("replica-2")] = standby();
-    lead("bud", 5001);
-    lead("bud_ro", 5002);
-    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+    set_up_bud();
     set_ = bud_policy();
     set_.mode = mode;
     set_.routes[RouteName("bud")].hooks = std::move(configured);
@@ -45,12 +40,8 @@ struct Desk : World {
     for (const std::string& line : view.lines) all += line + "\n";
     return all;
   }
-  void set(const char* probe, Finding finding) { answers[ProbeName(probe)] = std::move(finding); }
-  void kill_primary() {
-    set("primary", fail(Reason::connect_refused));
-    set("replica-1", standby(false));
-    set("replica-2", standby(false));
-    give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
+  void lose_primary() {
+    kill_primary();
     pass_time(20s);
   }
   PolicySet set_;
@@ -184,7 +175,7 @@ TEST_CASE("request: a failed planned change leaves the route where it was") {
 
 TEST_CASE("request: a dead primary is replaced on a person's word, without the automatic guards") {
   Desk desk;  // the route does not drive
-  desk.kill_primary();
+  desk.lose_primary();
   REQUIRE(desk.promotions.empty());
   desk.give(AutomationSet{true, "I do it myself", "uid 1000", std::nullopt});
   const SwitchRequested asked = desk.wish("replica-2");

@@ -36,7 +36,6 @@ struct Life : World {
     lead("bud_ro", 5002);
     pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
   }
-  void set(const char* probe, Finding finding) { answers[ProbeName(probe)] = std::move(finding); }
   void all_fail() {
     for (const char* name : {"primary", "replica-1", "replica-2"}) {
       set(name, fail(Reason::connect_refused));

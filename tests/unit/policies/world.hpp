@@ -113,6 +113,23 @@ class World {
     }
     give(PolicyLoaded{std::make_shared<const PolicySet>(std::move(policy))});
   }
+  void set(const char* probe, Finding finding) { answers[ProbeName(probe)] = std::move(finding); }
+  /// Of bud_policy(): everybody is well, and the poolers lead where they should.
+  void set_up_bud() {
+    set("primary", primary(1));
+    set("replica-1", standby());
+    set("replica-2", standby());
+    lead("bud", 5001);
+    lead("bud_ro", 5002);
+    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
+  }
+  /// Refused, and no standby receives from it.
+  void kill_primary() {
+    set("primary", fail(Reason::connect_refused));
+    set("replica-1", standby(false));
+    set("replica-2", standby(false));
+    give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
+  }
   void lead(const std::string& route, std::uint16_t port) {
     PoolerObservation o;
     o.reachable = o.listed = true;

@@ -39,13 +39,6 @@ add_link_options(-pie)
 add_compile_definitions(_FILE_OFFSET_BITS=64)
 include_directories(${CMAKE_SOURCE_DIR})
 
-find_program(POINTSMAN_CCACHE ccache)
-if(POINTSMAN_CCACHE)
-  # ccache and precompiled headers: see "Precompiled headers" in its manual.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${POINTSMAN_CCACHE})
-endif()
-
 # Each library takes all .cpp files of its folder.
 function(pointsman_library name folder)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)

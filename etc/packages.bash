@@ -2,7 +2,7 @@
 # onto a machine. Sourced by etc/quickstart and tests/run. Nothing is ever removed without being asked for.
 
 packages_build=(
-  g++ cmake ninja-build pkg-config ccache
+  g++ cmake ninja-build pkg-config
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   libssl-dev libpq-dev libhiredis-dev libsqlite3-dev libsystemd-dev
   libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev libhowardhinnant-date-dev prometheus-cpp-dev

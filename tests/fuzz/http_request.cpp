@@ -62,7 +62,7 @@ struct Daemon {
       const auto* refused = std::get_if<CommandAnswer>(&read);
       answer(refused ? *refused : CommandAnswer{});
     };
-    source.events_since = [this](std::uint64_t seq, std::size_t) {
+    source.events_since = [](std::uint64_t seq, std::size_t) {
       std::vector<StoredEventView> events;
       if (seq < 3) events.push_back({seq + 1, wall_now(), "decision", "bud", "text", {}});
       return events;

@@ -58,7 +58,7 @@ TEST_CASE("the ring keeps the newest, numbered without a gap") {
 
 TEST_CASE("numbers with holes are no gap, and one that is late takes its place") {
   Feed feed;
-  for (const std::uint64_t seq : {20'001, 20'002, 40'001, 40'003, 40'002}) {
+  for (const std::uint64_t seq : {20'001u, 20'002u, 40'001u, 40'003u, 40'002u}) {
     feed.ring.add({seq, fixed_times().wall, "decision", "bud", "x", {}});
   }
   CHECK(feed.ring.last() == 40'003);

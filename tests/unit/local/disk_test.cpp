@@ -119,14 +119,15 @@ TEST_CASE("what the write test's errors mean") {
 TEST_CASE("hours to full: a line through the last hour") {
   FillRate rate;
   const MonoTime start{};
-  for (int minute = 0; minute < 4; ++minute) rate.add(start + minute * 1min, 1000u + 100u * minute);
+  for (unsigned minute = 0; minute < 4; ++minute)
+    rate.add(start + minute * 1min, 1000u + 100u * minute);
   CHECK_FALSE(rate.hours_to_full(6000));  // too few
   rate.add(start + 4min, 1400);
   CHECK(rate.hours_to_full(6000) == Approx(1.0));  // 100 a minute
   for (int second = 1; second < 60; ++second) rate.add(start + 4min + second * 1s, 0);
   CHECK(rate.hours_to_full(6000) == Approx(1.0));  // one point a minute
   FillRate falling;
-  for (int minute = 0; minute < 10; ++minute)
+  for (unsigned minute = 0; minute < 10; ++minute)
     falling.add(start + minute * 1min, 1000u - 10u * minute);
   CHECK_FALSE(falling.hours_to_full(6000));
   FillRate forgets;  // flat for an hour, then it grows: only the last hour counts

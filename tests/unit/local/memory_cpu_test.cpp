@@ -100,7 +100,7 @@ TEST_CASE("cpu use over a window that grows to `over`") {
   CHECK(use->busy == Approx(0.55));
   CHECK(use->steal == Approx(0.25));
   // 60 s all idle after that: what came before has left the window.
-  for (int i = 1; i <= 12; ++i) {
+  for (unsigned i = 1; i <= 12; ++i) {
     use = window.add(start + 10s + i * 5s, {900u + 1000u * i, 500, 2000u + 1000u * i});
   }
   CHECK(use->over == 60s);

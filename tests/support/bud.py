@@ -149,6 +149,7 @@ class Bud:
         for server in self.caches:
             server.process.thaw()
             self.client(server).config_set("maxclients", 10000)
+        self.front.lead_to(self.caches[0])   # either will do, so no daemon leads back from the other by itself
         self.outside_status, self.app_status = 200, 200
         query(self.primary.port, f"alter database bud connection limit {DATABASE_LIMIT}")
         self.primary.wait_streaming()

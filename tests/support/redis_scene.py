@@ -59,6 +59,9 @@ backend redis
             one.sendall(command.encode() + b"\n")
             return b"".join(iter(lambda: one.recv(65536), b"")).decode()
 
+    def lead_to(self, server):
+        self.ask(f"set server redis/active addr 127.0.0.1 port {server.port}")
+
     def reload(self):
         """A new worker with the configuration as it stands."""
         loads = self.process.output(1000).count("Loading success")

@@ -92,6 +92,14 @@ struct LadderWorld {
     now = end;
     evaluate();
   }
+  /// One more step begins when `wait` has passed, and none 100 ms before.
+  bool begins_after(Duration wait) {
+    const std::size_t before = steps.size();
+    pass(wait - 100ms);
+    const bool is_early = steps.size() != before;
+    pass(100ms);
+    return !is_early && steps.size() == before + 1;
+  }
   void see(State next) {
     state = next;
     evaluate();

@@ -15,9 +15,7 @@ TEST_CASE("ladder: the trigger must hold, and the first step that heals ends the
   LadderWorld w;
   w.see(State::unhealthy);
   CHECK(w.phase() == "triggered");
-  w.pass(14900ms);
-  CHECK(w.steps.empty());
-  w.pass(100ms);
+  CHECK(w.begins_after(15s));
   REQUIRE(w.step_words() == Words{"reconnect bud"});
   CHECK(w.phase() == "step");
   CHECK(w.view().step_text == "reconnect bud");
@@ -71,10 +69,7 @@ TEST_CASE("ladder: unknown and distrust stop the clock, and nothing starts on th
     w.trusted = true;
     w.evaluate();
   }
-  w.pass(4900ms);
-  CHECK(w.steps.empty());
-  w.pass(100ms);
-  CHECK(w.steps.size() == 1);
+  CHECK(w.begins_after(5s));
 }
 
 TEST_CASE("ladder: steps that do not help follow each other, then a human is called for") {
@@ -88,9 +83,7 @@ TEST_CASE("ladder: steps that do not help follow each other, then a human is cal
   CHECK(w.steps.size() == 2);
   w.finish(ActionOutcome::failed, "none fits");  // not verified: 30 s
   CHECK(w.phase() == "retry_wait");
-  w.pass(29900ms);
-  CHECK(w.steps.size() == 2);
-  w.pass(100ms);
+  CHECK(w.begins_after(30s));
   REQUIRE(w.step_words() == all_steps);
   w.finish(ActionOutcome::ok);
   w.pass(30s);
@@ -262,9 +255,7 @@ TEST_CASE("ladder: a wait and a message are passed on, and are not verified") {
   CHECK(w.phase() == "waiting");
   CHECK(w.view().step_text == "wait 45s");
   SECTION("it is still failing") {
-    w.pass(44900ms);
-    CHECK(w.steps.size() == 1);
-    w.pass(100ms);
+    CHECK(w.begins_after(45s));
     CHECK(w.step_words() == Words{"notify oncall", "exec clean"});
   }
   SECTION("it recovers while waiting") {

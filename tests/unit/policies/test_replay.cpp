@@ -17,7 +17,7 @@ namespace {
 using Line = std::string;
 
 struct Past : World {
-  explicit Past(PolicySet policy) : set(std::move(policy)) {
+  explicit Past(PolicySet first) : policy(std::move(first)) {
     on_event = [this](const Event& event) {
       keep(recorder.take(now, event));
       journal.end(event);
@@ -30,7 +30,7 @@ struct Past : World {
     set_up_bud();
   }
   void live() {
-    load(set);
+    load(policy);
     give(MemoryRestored{});
   }
   /// Killed, and started again with what its journal kept.
@@ -40,12 +40,9 @@ struct Past : World {
     recorder = Recorder{2'000'000, Duration{0}};
     const MemoryRestored remembered = journal.restored();
     journal.forget_intents();
-    load(set);
+    load(policy);
     give(remembered);
     return remembered;
-  }
-  void set_answer(const char* probe, Finding finding) {
-    answers[ProbeName(probe)] = std::move(finding);
   }
   void keep(std::vector<RecordedRow> rows) {
     for (RecordedRow& row : rows) {
@@ -64,15 +61,15 @@ struct Past : World {
     return std::to_string(at.time_since_epoch() / Duration{100ms}) + " " +
            std::string(to_text(record.kind)) + " " + record.subject + ": " + record.text;
   }
-  std::vector<Line> replayed(ReplayPace pace, const PolicySet& policy) {
-    last = replay(std::make_shared<const PolicySet>(policy), history(), pace);
+  std::vector<Line> replayed(ReplayPace pace, const PolicySet& by) {
+    last = replay(std::make_shared<const PolicySet>(by), history(), pace);
     std::vector<Line> result;
     for (const auto& one : last.records) result.push_back(line(one.at, one.record));
     return result;
   }
-  std::vector<Line> replayed(ReplayPace pace = ReplayPace::whole) { return replayed(pace, set); }
+  std::vector<Line> replayed(ReplayPace pace = ReplayPace::whole) { return replayed(pace, policy); }
 
-  PolicySet set;
+  PolicySet policy;
   Recorder recorder{1000, Duration{0}};
   ReplayMemory journal;
   std::map<std::uint64_t, RecordedRow> kept;
@@ -91,10 +88,7 @@ PolicySet driving() {
 }
 
 void fail_over(Past& past, Duration watched = 2min) {
-  past.set_answer("primary", fail(Reason::connect_refused));
-  past.set_answer("replica-1", standby(false));
-  past.set_answer("replica-2", standby(false));
-  past.give(SessionEnded{ProbeName("primary"), SessionEnd::lost});
+  past.kill_primary();
   past.pass_time(watched);
 }
 
@@ -126,7 +120,7 @@ TEST_CASE("leaving the calm out changes no decision, and spares nearly all steps
   past.pass_time(5h);
   past.give(AutomationSet{true, "moving racks", "uid 0", past.now + 30min});
   past.pass_time(5h);
-  past.set_answer("replica-1", fail(Reason::connect_timeout));
+  past.set("replica-1", fail(Reason::connect_timeout));
   past.pass_time(7h);
   const auto whole = past.replayed(ReplayPace::whole);
   const auto steps = past.last.steps;
@@ -146,9 +140,9 @@ TEST_CASE("a probe that no route leads to changes: it alone is recorded in detai
   past.live();
   past.pass_time(1h);
   past.kept.clear();
-  past.set_answer("disk", fail(Reason::read_only));
+  past.set("disk", fail(Reason::read_only));
   past.pass_time(5min);
-  past.set_answer("disk", pass());
+  past.set("disk", pass());
   past.pass_time(5min);
   const auto rows = [&past](const char* subject) {
     return std::count_if(past.kept.begin(), past.kept.end(),
@@ -171,9 +165,9 @@ TEST_CASE("what is no database fails and is well again: the replay is the same",
   past.live();
   for (int i = 0; i < 10; ++i) {
     past.pass_time(20min);
-    past.set_answer("app", fail(Reason::timeout));
+    past.set("app", fail(Reason::timeout));
     past.pass_time(3min + i * 7s);
-    past.set_answer("app", pass());
+    past.set("app", pass());
   }
   past.pass_time(20min);
   CHECK(past.replayed(ReplayPace::whole) == past.lines);
@@ -187,7 +181,7 @@ TEST_CASE("a probe that begins with a pass takes one row, written at once; else 
     set.probes[ProbeName(name)] = probe_policy(name, ProbeKind::tcp);
   }
   Past past(set);
-  past.set_answer("ill", fail(Reason::connect_refused));
+  past.set("ill", fail(Reason::connect_refused));
   past.live();
   past.pass_time(30s);
   const auto rows = [&past](const char* subject) {
@@ -220,7 +214,7 @@ TEST_CASE("another policy: it follows where the old one promoted, and the pooler
   fail_over(past);
   past.pass_time(10min);
   REQUIRE(has(past.lines, "decision", "promote"));
-  PolicySet cautious = past.set;
+  PolicySet cautious = past.policy;
   cautious.mode = Mode::observe;
   const auto lines = past.replayed(ReplayPace::leave_out_calm, cautious);
   CHECK_FALSE(has(lines, "outcome", ""));
@@ -232,16 +226,16 @@ TEST_CASE("another policy: slower to call a probe down, it rides out what the ol
   Past past(bud_policy());
   past.live();
   past.pass_time(5min);
-  past.set_answer("replica-2", fail(Reason::timeout));
+  past.set("replica-2", fail(Reason::timeout));
   past.pass_time(4s);
-  past.set_answer("replica-2", standby());
+  past.set("replica-2", standby());
   past.pass_time(10s);
-  past.set_answer("replica-2", fail(Reason::timeout));
+  past.set("replica-2", fail(Reason::timeout));
   past.pass_time(12s);
-  past.set_answer("replica-2", standby());
+  past.set("replica-2", standby());
   past.pass_time(5min);
   REQUIRE(has(past.lines, "probe_state", "to unhealthy"));
-  PolicySet patient = past.set;
+  PolicySet patient = past.policy;
   patient.probes[ProbeName("replica-2")].fall = 30;
   CHECK_FALSE(has(past.replayed(ReplayPace::whole, patient), "probe_state", "to unhealthy"));
 }
@@ -250,7 +244,7 @@ TEST_CASE("a probe that was not recorded is named, and stays unknown", "[replay]
   Past past(bud_policy());
   past.live();
   past.pass_time(2min);
-  PolicySet more = past.set;
+  PolicySet more = past.policy;
   more.probes[ProbeName("new")] = probe_policy("new", ProbeKind::tcp);
   past.replayed(ReplayPace::whole, more);
   CHECK(past.last.not_recorded == std::set<ProbeName>{ProbeName("new")});
@@ -333,7 +327,7 @@ TEST_CASE("a probe that flaps without end is recorded within its limit of rows",
   past.pass_time(2min);
   past.kept.clear();
   for (int i = 0; i < 3000; ++i) {
-    past.set_answer("replica-2", i % 2 ? standby() : fail(Reason::timeout));
+    past.set("replica-2", i % 2 ? standby() : fail(Reason::timeout));
     past.pass_time(1s);
   }
   const auto rows = std::count_if(past.kept.begin(), past.kept.end(), [](const auto& row) {

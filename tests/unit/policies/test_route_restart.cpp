@@ -29,12 +29,10 @@ struct Life : World {
 
   Life() {
     on_effect = [this](const Effect& effect) { journal.take(effect); };
+    set_up_bud();
     set("primary", primary_at(last_written));
     set("replica-1", standby_at(last_written, true));
     set("replica-2", standby_at(last_written, true));
-    lead("bud", 5001);
-    lead("bud_ro", 5002);
-    pooler[RouteName("bud_ro")].addresses.push_back({"127.0.0.1", 5003});
   }
   void all_fail() {
     for (const char* name : {"primary", "replica-1", "replica-2"}) {
